@@ -1,0 +1,403 @@
+#include "shim.hpp"
+
+#include <cstdio>
+#include <limits>
+#include <new>
+
+#include "checked.hpp"
+
+namespace xconv::capi {
+
+namespace {
+
+constexpr size_t kMessageBytes = 1024;
+
+char *last_message() noexcept
+{
+    thread_local char message[kMessageBytes] = "";
+    return message;
+}
+
+} // namespace
+
+void remember(const char *function, const char *message) noexcept
+{
+    std::snprintf(last_message(), kMessageBytes, "%s: %s", function, message);
+}
+
+xconv_status translate_exception(const char *function) noexcept
+{
+    try {
+        throw;
+    }
+    catch (const Error &error) {
+        remember(function, error.what());
+        return error.status();
+    }
+    catch (const std::bad_alloc &) {
+        remember(function, "out of host memory");
+        return XCONV_OUT_OF_MEMORY;
+    }
+    catch (const std::exception &error) {
+        remember(function, error.what());
+        return XCONV_INTERNAL;
+    }
+    catch (...) {
+        remember(function, "unknown exception");
+        return XCONV_INTERNAL;
+    }
+}
+
+void require_not_null(const void *pointer, const char *argument)
+{
+    if (pointer == nullptr) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = NULL: must not be null", argument);
+    }
+}
+
+void require_tensor(const void *pointer, Dtype dtype, const char *argument)
+{
+    require_not_null(pointer, argument);
+    const auto address = reinterpret_cast<uintptr_t>(pointer);
+    const auto alignment = static_cast<uintptr_t>(element_bytes(dtype));
+    if (address % alignment != 0) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be aligned to its {}-byte elements", argument,
+             pointer, alignment);
+    }
+}
+
+void require_buffer(const void *pointer, size_t size, int64_t needed, const char *argument)
+{
+    if (size < static_cast<uint64_t>(needed)) {
+        fail(XCONV_BUFFER_TOO_SMALL, "{}_bytes = {}: must be at least {}", argument, size, needed);
+    }
+    if (needed > 0) {
+        require_not_null(pointer, argument);
+    }
+}
+
+void *require_workspace(void *workspace, size_t size, int64_t needed)
+{
+    require_buffer(workspace, size, needed, "workspace");
+    const auto address = reinterpret_cast<uintptr_t>(workspace);
+    constexpr auto alignment = static_cast<uintptr_t>(kAlignment);
+    return static_cast<std::byte *>(workspace) + (alignment - address % alignment) % alignment;
+}
+
+void require_zero_tail(const unsigned char *tail, size_t size, const char *argument)
+{
+    for (size_t i = 0; i < size; ++i) {
+        if (tail[i] != 0) {
+            fail(XCONV_INVALID_ARGUMENT,
+                 "{}->struct_size: it has fields this library does not know, and they are not 0",
+                 argument);
+        }
+    }
+}
+
+void require_zero(int32_t reserved, const char *argument)
+{
+    if (reserved != 0) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be 0", argument, reserved);
+    }
+}
+
+namespace {
+
+const Backend &backend_of(const xconv_context *context)
+{
+    return *require(context, "context").backend;
+}
+
+/// The plan, proved to belong on this context.
+const Plan &plan_on(const xconv_context *context, const xconv_plan *plan)
+{
+    const Backend::Key here = backend_of(context).key();
+    const Plan &checked = require(plan, "plan").plan;
+    const Backend::Key made = checked.key();
+    if (made != here) {
+        fail(
+            XCONV_MISMATCH,
+            "plan: made for device {}:{} with {} threads, context has device {}:{} with {} threads",
+            made.device, made.index, made.threads, here.device, here.index, here.threads);
+    }
+    return checked;
+}
+
+double checked_beta(double beta)
+{
+    if (!(beta - beta == 0)) { // NaN or infinite
+        fail(XCONV_INVALID_ARGUMENT, "beta = {}: must be finite", beta);
+    }
+    return beta;
+}
+
+/// Descriptors of version 0.1.0 are the oldest.
+constexpr size_t kOldestContext = sizeof(xconv_context_desc);
+constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
+constexpr size_t kOldestScheme = sizeof(xconv_scheme_desc);
+constexpr size_t kOldestOptions = sizeof(xconv_plan_options);
+
+PlanRequest read_request(const xconv_conv_desc *conv, const xconv_scheme_desc *scheme,
+                         const xconv_plan_options *options)
+{
+    PlanRequest request{read_desc(conv, kOldestConv, "conv"), XCONV_SCHEME_DESC_INIT,
+                        XCONV_PLAN_OPTIONS_INIT};
+    require_zero(request.conv.reserved, "conv->reserved");
+    if (scheme != nullptr) {
+        request.scheme = read_desc(scheme, kOldestScheme, "scheme");
+    }
+    if (options != nullptr) {
+        request.options = read_desc(options, kOldestOptions, "options");
+        require_zero(request.options.reserved, "options->reserved");
+    }
+    return request;
+}
+
+int64_t query_plan(const Plan &plan, xconv_query query)
+{
+    const ConvGeometry &g = plan.geometry();
+    const int64_t bytes = element_bytes(g.dtype);
+    const auto out_size = [&](int axis) {
+        return axis < g.rank ? g.out[static_cast<size_t>(3 - g.rank + axis)] : 1;
+    };
+    switch (query) {
+    case XCONV_QUERY_X_BYTES:
+        return g.x_count() * bytes;
+    case XCONV_QUERY_W_BYTES:
+        return g.w_count() * bytes;
+    case XCONV_QUERY_Y_BYTES:
+        return g.y_count() * bytes;
+    case XCONV_QUERY_BIAS_BYTES:
+        return g.out_channels * bytes;
+    case XCONV_QUERY_SKETCH_BYTES:
+        return plan.sketch_bytes();
+    case XCONV_QUERY_OUT_SIZE_0:
+    case XCONV_QUERY_OUT_SIZE_1:
+    case XCONV_QUERY_OUT_SIZE_2:
+        return out_size(query - XCONV_QUERY_OUT_SIZE_0);
+    case XCONV_QUERY_WORKSPACE_FORWARD:
+        return plan.forward_workspace();
+    case XCONV_QUERY_WORKSPACE_SKETCH:
+        return plan.sketch_workspace();
+    case XCONV_QUERY_WORKSPACE_BACKWARD_FILTER:
+        return plan.backward_filter_workspace();
+    case XCONV_QUERY_WORKSPACE_BACKWARD_FILTER_EXACT:
+        return plan.backward_filter_exact_workspace();
+    case XCONV_QUERY_WORKSPACE_BACKWARD_DATA:
+        return plan.backward_data_workspace();
+    case XCONV_QUERY_WORKSPACE_MAX:
+        return std::max({plan.forward_workspace(), plan.sketch_workspace(),
+                         plan.backward_filter_workspace(), plan.backward_filter_exact_workspace(),
+                         plan.backward_data_workspace()});
+    case XCONV_QUERY_CONTRACTION:
+        return plan.contraction();
+    default:
+        fail(XCONV_INVALID_ARGUMENT, "query = {}: not an xconv_query", query);
+    }
+}
+
+} // namespace
+
+} // namespace xconv::capi
+
+using namespace xconv;       // NOLINT: this file is the C face of it
+using namespace xconv::capi; // NOLINT
+
+const char *xconv_status_name(xconv_status status)
+{
+    static constexpr const char *names[] = {
+        "XCONV_SUCCESS",          "XCONV_INVALID_ARGUMENT", "XCONV_OVERFLOW",
+        "XCONV_BUFFER_TOO_SMALL", "XCONV_UNSUPPORTED",      "XCONV_MISMATCH",
+        "XCONV_OUT_OF_MEMORY",    "XCONV_DEVICE_ERROR",     "XCONV_INTERNAL"};
+    if (status < 0 || status > XCONV_INTERNAL) {
+        return "not an xconv_status";
+    }
+    return names[status];
+}
+
+const char *xconv_last_error(void) { return last_message(); }
+
+int32_t xconv_version(void)
+{
+    return XCONV_VERSION_MAJOR * 10000 + XCONV_VERSION_MINOR * 100 + XCONV_VERSION_PATCH;
+}
+
+const char *xconv_git_hash(void) { return git_hash(); }
+
+const char *xconv_backends(void)
+{
+    try {
+        return describe_backends();
+    }
+    catch (...) {
+        return "";
+    }
+}
+
+xconv_status xconv_context_create(const xconv_context_desc *desc, xconv_context **context)
+{
+    return guard(__func__, [&] {
+        require(context, "context");
+        xconv_context_desc copy = XCONV_CONTEXT_DESC_INIT;
+        if (desc != nullptr) {
+            copy = read_desc(desc, kOldestContext, "desc");
+            require_zero(copy.reserved, "desc->reserved");
+        }
+        *context = new xconv_context{make_backend(copy)};
+    });
+}
+
+void xconv_context_destroy(xconv_context *context) { delete context; }
+
+xconv_status xconv_context_threads(const xconv_context *context, int32_t *threads)
+{
+    return guard(__func__, [&] {
+        const Backend &backend = backend_of(context);
+        require(threads, "threads") = backend.key().threads;
+    });
+}
+
+xconv_status xconv_plan_create(const xconv_context *context, const xconv_conv_desc *conv,
+                               const xconv_scheme_desc *scheme, const xconv_plan_options *options,
+                               xconv_plan **plan)
+{
+    return guard(__func__, [&] {
+        const Backend &backend = backend_of(context);
+        require(plan, "plan");
+        *plan = new xconv_plan{Plan(backend, read_request(conv, scheme, options))};
+    });
+}
+
+void xconv_plan_destroy(xconv_plan *plan) { delete plan; }
+
+xconv_status xconv_plan_query(const xconv_plan *plan, xconv_query query, int64_t *value)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = require(plan, "plan").plan;
+        require(value, "value");
+        *value = query_plan(checked, query);
+    });
+}
+
+xconv_status xconv_plan_describe(const xconv_plan *plan, char *buffer, size_t size, size_t *length)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = require(plan, "plan").plan;
+        if (size > 0) {
+            require(buffer, "buffer");
+        }
+        const std::string text = checked.describe();
+        if (size > 0) {
+            const size_t copied = text.copy(buffer, size - 1);
+            buffer[copied] = '\0';
+        }
+        if (length != nullptr) {
+            *length = text.size();
+        }
+    });
+}
+
+xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan, const void *x,
+                           const void *w, const void *bias, void *y, uint64_t seed, void *sketch,
+                           size_t sketch_bytes, void *workspace, size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_tensor(x, dtype, "x");
+        require_tensor(w, dtype, "w");
+        if (bias != nullptr) {
+            require_tensor(bias, dtype, "bias");
+        }
+        require_tensor(y, dtype, "y");
+        if (sketch != nullptr || sketch_bytes != 0) {
+            require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+            require_tensor(sketch, dtype, "sketch");
+        }
+        void *scratch = require_workspace(workspace, workspace_bytes, checked.forward_workspace());
+        const Backend &on = *context->backend;
+        checked.forward(on, x, w, bias, y, scratch);
+        if (sketch != nullptr) {
+            checked.sketch(on, x, seed, sketch, scratch);
+        }
+    });
+}
+
+xconv_status xconv_sketch(const xconv_context *context, const xconv_plan *plan, const void *x,
+                          uint64_t seed, void *sketch, size_t sketch_bytes, void *workspace,
+                          size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_tensor(x, dtype, "x");
+        require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+        require_tensor(sketch, dtype, "sketch");
+        void *scratch = require_workspace(workspace, workspace_bytes, checked.sketch_workspace());
+        checked.sketch(*context->backend, x, seed, sketch, scratch);
+    });
+}
+
+xconv_status xconv_backward_filter(const xconv_context *context, const xconv_plan *plan,
+                                   const void *sketch, size_t sketch_bytes, uint64_t seed,
+                                   const void *dy, double beta, void *dw, void *workspace,
+                                   size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+        require_tensor(sketch, dtype, "sketch");
+        require_tensor(dy, dtype, "dy");
+        require_tensor(dw, dtype, "dw");
+        void *scratch =
+            require_workspace(workspace, workspace_bytes, checked.backward_filter_workspace());
+        checked.backward_filter(*context->backend, sketch, seed, dy, checked_beta(beta), dw,
+                                scratch);
+    });
+}
+
+xconv_status xconv_backward_filter_exact(const xconv_context *context, const xconv_plan *plan,
+                                         const void *x, const void *dy, double beta, void *dw,
+                                         void *workspace, size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_tensor(x, dtype, "x");
+        require_tensor(dy, dtype, "dy");
+        require_tensor(dw, dtype, "dw");
+        void *scratch = require_workspace(workspace, workspace_bytes,
+                                          checked.backward_filter_exact_workspace());
+        checked.backward_filter_exact(*context->backend, x, dy, checked_beta(beta), dw, scratch);
+    });
+}
+
+xconv_status xconv_backward_data(const xconv_context *context, const xconv_plan *plan,
+                                 const void *w, const void *dy, void *dx, void *workspace,
+                                 size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_tensor(w, dtype, "w");
+        require_tensor(dy, dtype, "dy");
+        require_tensor(dx, dtype, "dx");
+        void *scratch =
+            require_workspace(workspace, workspace_bytes, checked.backward_data_workspace());
+        checked.backward_data(*context->backend, w, dy, dx, scratch);
+    });
+}
+
+xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan *plan,
+                                 const void *dy, double beta, void *db)
+{
+    return guard(__func__, [&] {
+        const Plan &checked = plan_on(context, plan);
+        const Dtype dtype = checked.geometry().dtype;
+        require_tensor(dy, dtype, "dy");
+        require_tensor(db, dtype, "db");
+        checked.backward_bias(*context->backend, dy, checked_beta(beta), db);
+    });
+}

@@ -1,0 +1,165 @@
+// The C face of the companions: ReLU in one bit, max pooling in a few.
+#include <cmath>
+
+#include "checked.hpp"
+#include "shim.hpp"
+
+namespace xconv::capi {
+
+namespace {
+
+constexpr size_t kOldestPool = sizeof(xconv_pool_desc);
+
+Dtype checked_dtype(xconv_dtype dtype)
+{
+    if (dtype == XCONV_F32 || dtype == XCONV_F64) {
+        return static_cast<Dtype>(dtype);
+    }
+    if (dtype == XCONV_F16 || dtype == XCONV_BF16) {
+        fail(XCONV_UNSUPPORTED, "dtype = {}: 16-bit tensors are not in this version", dtype);
+    }
+    fail(XCONV_INVALID_ARGUMENT, "dtype = {}: not an xconv_dtype", dtype);
+}
+
+int64_t checked_count(int64_t count, Dtype dtype)
+{
+    if (count < 0) {
+        fail(XCONV_INVALID_ARGUMENT, "count = {}: must not be negative", count);
+    }
+    static_cast<void>(checked_mul(count, element_bytes(dtype), "count"));
+    return count;
+}
+
+int64_t mask_bytes_of(int64_t count) { return count / 8 + (count % 8 != 0 ? 1 : 0); }
+
+void check_slope(double negative_slope)
+{
+    if (!std::isfinite(negative_slope)) {
+        fail(XCONV_INVALID_ARGUMENT, "negative_slope = {}: must be finite", negative_slope);
+    }
+}
+
+int64_t query_pool(const PoolGeometry &g, xconv_pool_query query)
+{
+    switch (query) {
+    case XCONV_POOL_OUT_SIZE_0:
+    case XCONV_POOL_OUT_SIZE_1:
+    case XCONV_POOL_OUT_SIZE_2: {
+        const int axis = query - XCONV_POOL_OUT_SIZE_0;
+        return axis < g.rank ? g.out[static_cast<size_t>(3 - g.rank + axis)] : 1;
+    }
+    case XCONV_POOL_INDEX_BITS:
+        return g.index_bits;
+    case XCONV_POOL_INDEX_BYTES:
+        return g.index_bytes();
+    default:
+        fail(XCONV_INVALID_ARGUMENT, "query = {}: not an xconv_pool_query", query);
+    }
+}
+
+uint8_t *as_bytes(void *buffer) { return static_cast<uint8_t *>(buffer); }
+
+const uint8_t *as_bytes(const void *buffer) { return static_cast<const uint8_t *>(buffer); }
+
+} // namespace
+
+} // namespace xconv::capi
+
+using namespace xconv;       // NOLINT: this file is the C face of it
+using namespace xconv::capi; // NOLINT
+
+xconv_status xconv_relu_mask_bytes(int64_t count, int64_t *bytes)
+{
+    return guard(__func__, [&] {
+        require(bytes, "bytes");
+        *bytes = mask_bytes_of(checked_count(count, Dtype::f32));
+    });
+}
+
+xconv_status xconv_relu_forward(const xconv_context *context, xconv_dtype dtype, int64_t count,
+                                double negative_slope, double ceiling, const void *x, void *y,
+                                void *mask, size_t mask_bytes)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const Dtype type = checked_dtype(dtype);
+        checked_count(count, type);
+        check_slope(negative_slope);
+        if (!(ceiling > 0)) {
+            fail(XCONV_INVALID_ARGUMENT, "ceiling = {}: must be positive, INFINITY for none",
+                 ceiling);
+        }
+        if (negative_slope != 0 && std::isfinite(ceiling)) {
+            fail(XCONV_INVALID_ARGUMENT,
+                 "ceiling = {}: must be INFINITY with negative_slope = {}, for one bit cannot tell "
+                 "three branches apart",
+                 ceiling, negative_slope);
+        }
+        if (mask != nullptr || mask_bytes != 0) {
+            require_buffer(mask, mask_bytes, mask_bytes_of(count), "mask");
+        }
+        if (count == 0) {
+            return;
+        }
+        require_tensor(x, type, "x");
+        require_tensor(y, type, "y");
+        on.relu_forward(type, count, negative_slope, ceiling, x, y, as_bytes(mask));
+    });
+}
+
+xconv_status xconv_relu_backward(const xconv_context *context, xconv_dtype dtype, int64_t count,
+                                 double negative_slope, const void *mask, size_t mask_bytes,
+                                 const void *dy, void *dx)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const Dtype type = checked_dtype(dtype);
+        checked_count(count, type);
+        check_slope(negative_slope);
+        require_buffer(mask, mask_bytes, mask_bytes_of(count), "mask");
+        if (count == 0) {
+            return;
+        }
+        require_tensor(dy, type, "dy");
+        require_tensor(dx, type, "dx");
+        on.relu_backward(type, count, negative_slope, as_bytes(mask), dy, dx);
+    });
+}
+
+xconv_status xconv_maxpool_query(const xconv_pool_desc *desc, xconv_pool_query query,
+                                 int64_t *value)
+{
+    return guard(__func__, [&] {
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        require(value, "value");
+        *value = query_pool(geometry, query);
+    });
+}
+
+xconv_status xconv_maxpool_forward(const xconv_context *context, const xconv_pool_desc *desc,
+                                   const void *x, void *y, void *index, size_t index_bytes)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        require_tensor(x, geometry.dtype, "x");
+        require_tensor(y, geometry.dtype, "y");
+        if (index != nullptr || index_bytes != 0) {
+            require_buffer(index, index_bytes, geometry.index_bytes(), "index");
+        }
+        on.maxpool_forward(geometry, x, y, as_bytes(index));
+    });
+}
+
+xconv_status xconv_maxpool_backward(const xconv_context *context, const xconv_pool_desc *desc,
+                                    const void *index, size_t index_bytes, const void *dy, void *dx)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        require_buffer(index, index_bytes, geometry.index_bytes(), "index");
+        require_tensor(dy, geometry.dtype, "dy");
+        require_tensor(dx, geometry.dtype, "dx");
+        on.maxpool_backward(geometry, as_bytes(index), dy, dx);
+    });
+}

@@ -1,0 +1,32 @@
+# xconv_add_simd_variants(<target> <source>): compile <source> once for each
+# instruction set of the target architecture. Every copy sees XCONV_SIMD, the
+# namespace it defines; <source name>_variants.hpp lists them, for the dispatcher.
+function(xconv_add_simd_variants target source)
+    set(variants baseline)
+    set(flags_baseline "")
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+        list(PREPEND variants avx512 avx2)
+        set(flags_avx2 -march=x86-64-v3 -mtune=haswell)
+        set(flags_avx512 -march=x86-64-v4 -mtune=skylake-avx512 -mprefer-vector-width=512)
+        if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+            # GCC's own intrinsics read variables that they leave unset on purpose.
+            list(APPEND flags_avx512 -Wno-uninitialized -Wno-maybe-uninitialized)
+        endif()
+    endif()
+    get_filename_component(name ${source} NAME_WE)
+    foreach(variant IN LISTS variants)
+        set(copy ${CMAKE_CURRENT_BINARY_DIR}/${name}_${variant}.cpp)
+        file(GENERATE OUTPUT ${copy}
+            CONTENT "#define XCONV_SIMD ${variant}\n#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
+        # ffp-contract and fno-math-errno let loops become fused vector code;
+        # neither changes the value of an integer-valued sum.
+        set_source_files_properties(${copy} PROPERTIES COMPILE_OPTIONS
+            "${flags_${variant}};-O3;-ffp-contract=fast;-fno-math-errno;-fno-trapping-math")
+        target_sources(${target} PRIVATE ${copy})
+    endforeach()
+    list(TRANSFORM variants REPLACE "(.+)" "X(\\1)" OUTPUT_VARIABLE calls)
+    list(JOIN calls " " calls)
+    file(GENERATE OUTPUT ${CMAKE_CURRENT_BINARY_DIR}/${name}_variants.hpp
+        CONTENT "#define XCONV_SIMD_VARIANTS(X) ${calls}\n")
+    target_include_directories(${target} PRIVATE ${CMAKE_CURRENT_BINARY_DIR})
+endfunction()

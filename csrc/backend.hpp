@@ -1,0 +1,167 @@
+// What a device must be able to do. Schemes and plans are written in terms of
+// these operations only; a new device is one new implementation of Backend.
+//
+// All pointers are device memory. `workspace` is at least as large as the
+// matching *_workspace() said, aligned to kAlignment. Operations of one backend
+// run in the order of their calls.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "dtype.hpp"
+#include "geometry.hpp"
+
+namespace xconv {
+
+/// Every buffer inside a workspace starts at a multiple of this.
+inline constexpr int64_t kAlignment = 64;
+
+enum class Distribution : int32_t {
+    rademacher = XCONV_RADEMACHER,
+    gaussian = XCONV_GAUSSIAN,
+    uniform = XCONV_UNIFORM
+};
+
+/// A window into the probing matrix z: entry (p, j) of the window is
+/// z(row + p, column + j), a pure function of seed, row and column.
+struct Probes {
+    uint64_t seed = 0;
+    Distribution distribution = Distribution::rademacher;
+    int64_t row = 0;
+    int64_t column = 0;
+};
+
+/// Row-major matrices: element (i, j) is data[i * stride + j].
+struct ConstMatrix {
+    const void *data;
+    int64_t rows;
+    int64_t cols;
+    int64_t stride;
+};
+struct Matrix {
+    void *data;
+    int64_t rows;
+    int64_t cols;
+    int64_t stride;
+    operator ConstMatrix() const { return {data, rows, cols, stride}; } // NOLINT: a view of itself
+};
+
+class Backend;
+
+/// One exact pass of one convolution geometry, prepared once; immutable and
+/// shared by threads. Shapes as in ConvGeometry.
+class Pass {
+  public:
+    Pass() = default;
+    Pass(const Pass &) = delete;
+    Pass &operator=(const Pass &) = delete;
+    virtual ~Pass() = default;
+    [[nodiscard]] virtual int64_t workspace() const = 0;    // bytes
+    [[nodiscard]] virtual std::string describe() const = 0; // library kernel, chunk
+};
+
+class ForwardPass : public Pass {
+  public:
+    /// y = w * x + bias; bias may be null.
+    virtual void run(const Backend &on, const void *x, const void *w, const void *bias, void *y,
+                     void *workspace) const = 0;
+};
+
+class DataPass : public Pass {
+  public:
+    virtual void run(const Backend &on, const void *w, const void *dy, void *dx,
+                     void *workspace) const = 0;
+};
+
+class FilterPass : public Pass {
+  public:
+    /// dw = filter gradient, or dw += it when `accumulate`.
+    virtual void run(const Backend &on, const void *x, const void *dy, bool accumulate, void *dw,
+                     void *workspace) const = 0;
+};
+
+class Backend {
+  public:
+    Backend() = default;
+    Backend(const Backend &) = delete;
+    Backend &operator=(const Backend &) = delete;
+    virtual ~Backend() = default;
+
+    /// Device and resources; a plan runs on any backend with an equal key.
+    struct Key {
+        xconv_device device;
+        int32_t index;
+        int32_t threads;
+        bool operator==(const Key &) const = default;
+    };
+    [[nodiscard]] virtual Key key() const = 0;
+
+    // --- exact passes. They aim to stay within `workspace_limit` bytes.
+    [[nodiscard]] virtual std::unique_ptr<ForwardPass> forward(const ConvGeometry &geometry,
+                                                               int64_t workspace_limit) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<DataPass>
+    backward_data(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
+    [[nodiscard]] virtual std::unique_ptr<FilterPass>
+    backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
+    /// db[c] = sum of dy over batch and space + beta * db[c].
+    virtual void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
+                               void *db) const = 0;
+
+    // --- the random projection
+    /// out(i, j) = sum over p of x(i, p) * z(p, j): x is rows x length, out rows
+    /// x probes. The value depends on neither the thread count nor other rows.
+    virtual void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
+                         void *workspace) const = 0;
+    [[nodiscard]] virtual int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
+                                                    int64_t columns) const = 0;
+    /// out(j, p) = z(p, j): one row for every probe.
+    virtual void draw(Dtype dtype, const Probes &probes, Matrix out) const = 0;
+    /// out(i, p) = sum over j of coefficients(i, j) * z(p, j).
+    virtual void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients,
+                        Matrix out) const = 0;
+
+    // --- dense algebra
+    /// out(j, m) = sum over b of coefficients(b, j) * in(b, m), out.cols long.
+    virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in,
+                         Matrix out) const = 0;
+    /// out = aᵀ b, or out += aᵀ b when `accumulate`.
+    virtual void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,
+                               Matrix out) const = 0;
+    /// out[a][c][b][run] = in[a][b][c][run].
+    virtual void transpose(Dtype dtype, const void *in, int64_t a, int64_t b, int64_t c,
+                           int64_t run, void *out) const = 0;
+
+    // --- moving results
+    virtual void copy(const void *from, void *to, int64_t bytes) const = 0;
+    /// out(i, j) = in(i, j).
+    virtual void copy_matrix(Dtype dtype, ConstMatrix in, Matrix out) const = 0;
+    /// dw = scale * sum + beta * dw over `runs` kernels of `kernel` elements;
+    /// each kernel of sum is read mirrored when `flip`. beta = 0 only writes dw.
+    virtual void finish_filter(Dtype dtype, int64_t runs, int64_t kernel, bool flip,
+                               const void *sum, double scale, double beta, void *dw) const = 0;
+    /// to = from with each run of `kernel` elements reversed, `runs` of them.
+    virtual void mirror(Dtype dtype, const void *from, int64_t runs, int64_t kernel,
+                        void *to) const = 0;
+
+    // --- companions
+    virtual void relu_forward(Dtype dtype, int64_t count, double negative_slope, double ceiling,
+                              const void *x, void *y, uint8_t *mask) const = 0;
+    virtual void relu_backward(Dtype dtype, int64_t count, double negative_slope,
+                               const uint8_t *mask, const void *dy, void *dx) const = 0;
+    virtual void maxpool_forward(const PoolGeometry &geometry, const void *x, void *y,
+                                 uint8_t *index) const = 0;
+    virtual void maxpool_backward(const PoolGeometry &geometry, const uint8_t *index,
+                                  const void *dy, void *dx) const = 0;
+};
+
+/// The backends of this build, in one place (backend_list.cpp).
+std::shared_ptr<const Backend> make_backend(const xconv_context_desc &desc);
+/// One line for each: "cpu: oneDNN 2.6.3, ...".
+const char *describe_backends();
+/// The commit this was built from.
+const char *git_hash();
+
+} // namespace xconv

@@ -1,0 +1,53 @@
+// The one place that knows which backends this build has.
+#include <array>
+#include <string>
+
+#include "backend.hpp"
+#include "cpu/cpu_backend.hpp"
+
+namespace xconv {
+
+namespace {
+
+struct BackendEntry {
+    xconv_device device;
+    const char *name;
+    std::shared_ptr<const Backend> (*make)(const xconv_context_desc &desc);
+    std::string (*describe)();
+};
+
+constexpr std::array kBackends{
+    BackendEntry{XCONV_CPU, "cpu", cpu::make_cpu_backend, cpu::describe_cpu_backend},
+};
+
+} // namespace
+
+std::shared_ptr<const Backend> make_backend(const xconv_context_desc &desc)
+{
+    for (const BackendEntry &entry : kBackends) {
+        if (entry.device == desc.device) {
+            return entry.make(desc);
+        }
+    }
+    if (desc.device == XCONV_CUDA) {
+        fail(XCONV_UNSUPPORTED, "device = {}: this build has no CUDA backend", desc.device);
+    }
+    fail(XCONV_INVALID_ARGUMENT, "device = {}: not an xconv_device", desc.device);
+}
+
+const char *describe_backends()
+{
+    static const std::string text = [] {
+        std::string lines;
+        for (const BackendEntry &entry : kBackends) {
+            lines +=
+                fmt::format("{}{}: {}", lines.empty() ? "" : "\n", entry.name, entry.describe());
+        }
+        return lines;
+    }();
+    return text.c_str();
+}
+
+const char *git_hash() { return XCONV_GIT_HASH; }
+
+} // namespace xconv

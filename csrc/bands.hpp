@@ -1,0 +1,33 @@
+// Bands: a convolution done a few rows at a time, for images so large that even
+// one of them does not fit a pass's workspace. A band is a convolution of its
+// own, on rows of the same tensors. Rows run along the slowest spatial axis.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "geometry.hpp"
+
+namespace xconv {
+
+struct Band {
+    ConvGeometry geometry; // channel strides are those of the whole tensors
+    int64_t x_offset;      // elements from x to the band's first row
+    int64_t y_offset;
+    int64_t in_row; // the band's first row of x
+};
+
+/// Whether a geometry can be cut so; not when windows may lie wholly in padding
+/// or skip rows of x.
+bool can_band(const ConvGeometry &geometry);
+
+/// Bands of at most `rows` rows of y, each with all rows of x that they need.
+std::vector<Band> bands_of_y(const ConvGeometry &geometry, int64_t rows);
+/// Bands of at most `rows` rows of x, each with all rows of y that meet them.
+std::vector<Band> bands_of_x(const ConvGeometry &geometry, int64_t rows);
+
+/// Rows of y, and of x.
+int64_t rows_of_y(const ConvGeometry &geometry);
+int64_t rows_of_x(const ConvGeometry &geometry);
+
+} // namespace xconv

@@ -1,0 +1,32 @@
+// 64-bit size arithmetic that refuses to wrap around.
+#pragma once
+
+#include <cstdint>
+
+#include "error.hpp"
+
+namespace xconv {
+
+inline int64_t checked_mul(int64_t a, int64_t b, const char *what)
+{
+    int64_t product = 0;
+    if (__builtin_mul_overflow(a, b, &product)) {
+        fail(XCONV_OVERFLOW, "{}: {} * {} does not fit in 64 bits", what, a, b);
+    }
+    return product;
+}
+
+inline int64_t checked_add(int64_t a, int64_t b, const char *what)
+{
+    int64_t sum = 0;
+    if (__builtin_add_overflow(a, b, &sum)) {
+        fail(XCONV_OVERFLOW, "{}: {} + {} does not fit in 64 bits", what, a, b);
+    }
+    return sum;
+}
+
+inline int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+inline int64_t round_up(int64_t a, int64_t multiple) { return ceil_div(a, multiple) * multiple; }
+
+} // namespace xconv

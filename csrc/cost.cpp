@@ -1,0 +1,44 @@
+#include "cost.hpp"
+
+#include "checked.hpp"
+
+namespace xconv {
+
+namespace {
+
+// Fitted to bench/ on an AVX-512 machine; the ratios hold well elsewhere, since
+// all steps run on the same units.
+constexpr int64_t kChannelBlock = 8;     // channels are padded up to a multiple
+constexpr double kElementCost = 24;      // reading and reordering one element
+constexpr double kProductSlowdown = 1.5; // our products against the convolution's
+constexpr double kWriteCost = 8;         // writing one element
+
+} // namespace
+
+double filter_cost(const ConvGeometry &geometry)
+{
+    const auto in = static_cast<double>(round_up(geometry.in_per_group(), kChannelBlock));
+    const auto out = static_cast<double>(round_up(geometry.out_per_group(), kChannelBlock));
+    const double places = static_cast<double>(geometry.batch) *
+                          static_cast<double>(geometry.out_points()) *
+                          static_cast<double>(geometry.kernel_points());
+    const double elements =
+        static_cast<double>(geometry.x_count()) + static_cast<double>(geometry.y_count());
+    return static_cast<double>(geometry.groups) * in * out * places + kElementCost * elements;
+}
+
+double product_cost(double multiply_adds, double written)
+{
+    return kProductSlowdown * multiply_adds + kWriteCost * written;
+}
+
+xconv_contraction choose_contraction(xconv_contraction requested, bool fits, double dy_first,
+                                     double x_first)
+{
+    if (requested != XCONV_CONTRACTION_AUTO) {
+        return requested;
+    }
+    return fits && dy_first <= x_first ? XCONV_DY_FIRST : XCONV_X_FIRST;
+}
+
+} // namespace xconv

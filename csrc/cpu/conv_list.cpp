@@ -1,0 +1,85 @@
+#include "cpu/conv_list.hpp"
+
+#include <array>
+
+#include "cpu/conv_banded.hpp"
+#include "cpu/conv_im2col.hpp"
+#if XCONV_WITH_ONEDNN
+#include "cpu/conv_onednn.hpp"
+#include "cpu/onednn_pieces.hpp"
+#endif
+
+namespace xconv::cpu {
+
+namespace {
+
+template <class P>
+using Factory = std::unique_ptr<P> (*)(const ConvGeometry &g, int64_t workspace_limit, int threads);
+
+// A new implementation is one line in each list. The last one takes anything.
+constexpr auto kForward = std::to_array<Factory<ForwardPass>>({
+#if XCONV_WITH_ONEDNN
+    make_onednn_forward,
+#endif
+        make_im2col_forward,
+});
+constexpr auto kBackwardData = std::to_array<Factory<DataPass>>({
+#if XCONV_WITH_ONEDNN
+    make_onednn_backward_data,
+#endif
+        make_im2col_backward_data,
+});
+constexpr auto kBackwardFilter = std::to_array<Factory<FilterPass>>({
+#if XCONV_WITH_ONEDNN
+    make_onednn_backward_filter,
+#endif
+        make_im2col_backward_filter,
+});
+
+template <class List>
+auto first_of(const List &list, const ConvGeometry &g, int64_t workspace_limit, int threads)
+{
+    for (const auto factory : list) {
+        if (auto pass = factory(g, workspace_limit, threads)) {
+            return pass;
+        }
+    }
+    fail(XCONV_INTERNAL, "no implementation takes {}", g.describe());
+}
+
+} // namespace
+
+std::unique_ptr<ForwardPass> make_forward(const ConvGeometry &g, int64_t workspace_limit,
+                                          int threads)
+{
+    return banded_forward(g, workspace_limit, [=](const ConvGeometry &part, int64_t limit) {
+        return first_of(kForward, part, limit, threads);
+    });
+}
+
+std::unique_ptr<DataPass> make_backward_data(const ConvGeometry &g, int64_t workspace_limit,
+                                             int threads)
+{
+    return banded_data(g, workspace_limit, [=](const ConvGeometry &part, int64_t limit) {
+        return first_of(kBackwardData, part, limit, threads);
+    });
+}
+
+std::unique_ptr<FilterPass> make_backward_filter(const ConvGeometry &g, int64_t workspace_limit,
+                                                 int threads)
+{
+    return banded_filter(g, workspace_limit, [=](const ConvGeometry &part, int64_t limit) {
+        return first_of(kBackwardFilter, part, limit, threads);
+    });
+}
+
+std::string describe_libraries()
+{
+#if XCONV_WITH_ONEDNN
+    return onednn::describe_library() + ", CBLAS";
+#else
+    return "CBLAS";
+#endif
+}
+
+} // namespace xconv::cpu

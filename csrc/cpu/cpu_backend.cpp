@@ -1,0 +1,148 @@
+#include "cpu/cpu_backend.hpp"
+
+#include <omp.h>
+
+#include "cpu/bias.hpp"
+#include "cpu/conv_list.hpp"
+#include "cpu/matrix.hpp"
+#include "cpu/maxpool.hpp"
+#include "cpu/probes.hpp"
+#include "cpu/relu.hpp"
+#include "cpu/simd.hpp"
+
+namespace xconv::cpu {
+
+namespace {
+
+class CpuBackend final : public Backend {
+  public:
+    explicit CpuBackend(int threads) : threads_(threads), probes_{threads, &best_simd_variant()} {}
+
+    [[nodiscard]] Key key() const override { return {XCONV_CPU, 0, threads_}; }
+
+    [[nodiscard]] std::unique_ptr<ForwardPass> forward(const ConvGeometry &geometry,
+                                                       int64_t workspace_limit) const override
+    {
+        return make_forward(geometry, workspace_limit, threads_);
+    }
+    [[nodiscard]] std::unique_ptr<DataPass> backward_data(const ConvGeometry &geometry,
+                                                          int64_t workspace_limit) const override
+    {
+        return make_backward_data(geometry, workspace_limit, threads_);
+    }
+    [[nodiscard]] std::unique_ptr<FilterPass>
+    backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const override
+    {
+        return make_backward_filter(geometry, workspace_limit, threads_);
+    }
+    void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
+                       void *db) const override
+    {
+        cpu::backward_bias(geometry, dy, beta, db, threads_);
+    }
+
+    void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
+                 void *workspace) const override
+    {
+        probes_.project(dtype, probes, x, out, workspace);
+    }
+    [[nodiscard]] int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
+                                            int64_t columns) const override
+    {
+        return cpu::project_workspace(dtype, rows, length, columns);
+    }
+    void draw(Dtype dtype, const Probes &probes, Matrix out) const override
+    {
+        probes_.draw(dtype, probes, out);
+    }
+    void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients,
+                Matrix out) const override
+    {
+        probes_.expand(dtype, probes, coefficients, out);
+    }
+
+    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const override
+    {
+        probes_.combine(dtype, coefficients, in, out);
+    }
+    void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,
+                       Matrix out) const override
+    {
+        cpu::multiply_at_b(dtype, a, b, accumulate, out, threads_);
+    }
+    void transpose(Dtype dtype, const void *in, int64_t a, int64_t b, int64_t c, int64_t run,
+                   void *out) const override
+    {
+        cpu::transpose(dtype, in, a, b, c, run, out, threads_);
+    }
+
+    void copy(const void *from, void *to, int64_t bytes) const override
+    {
+        cpu::copy(from, to, bytes, threads_);
+    }
+    void copy_matrix(Dtype dtype, ConstMatrix in, Matrix out) const override
+    {
+        cpu::copy_matrix(dtype, in, out, threads_);
+    }
+    void finish_filter(Dtype dtype, int64_t runs, int64_t kernel, bool flip, const void *sum,
+                       double scale, double beta, void *dw) const override
+    {
+        cpu::finish_filter(dtype, runs, kernel, flip, sum, scale, beta, dw, threads_);
+    }
+    void mirror(Dtype dtype, const void *from, int64_t runs, int64_t kernel,
+                void *to) const override
+    {
+        cpu::mirror(dtype, from, runs, kernel, to, threads_);
+    }
+
+    void relu_forward(Dtype dtype, int64_t count, double negative_slope, double ceiling,
+                      const void *x, void *y, uint8_t *mask) const override
+    {
+        cpu::relu_forward(dtype, count, negative_slope, ceiling, x, y, mask, threads_);
+    }
+    void relu_backward(Dtype dtype, int64_t count, double negative_slope, const uint8_t *mask,
+                       const void *dy, void *dx) const override
+    {
+        cpu::relu_backward(dtype, count, negative_slope, mask, dy, dx, threads_);
+    }
+    void maxpool_forward(const PoolGeometry &geometry, const void *x, void *y,
+                         uint8_t *index) const override
+    {
+        cpu::maxpool_forward(geometry, x, y, index, threads_);
+    }
+    void maxpool_backward(const PoolGeometry &geometry, const uint8_t *index, const void *dy,
+                          void *dx) const override
+    {
+        cpu::maxpool_backward(geometry, index, dy, dx, threads_);
+    }
+
+  private:
+    int threads_;
+    ProbeOps probes_;
+};
+
+constexpr int32_t kMostThreads = 4096;
+
+} // namespace
+
+std::shared_ptr<const Backend> make_cpu_backend(const xconv_context_desc &desc)
+{
+    if (desc.device_index != 0) {
+        fail(XCONV_DEVICE_ERROR, "device_index = {}: the CPU is device 0", desc.device_index);
+    }
+    if (desc.stream != nullptr) {
+        fail(XCONV_INVALID_ARGUMENT, "stream = {}: must be NULL on the CPU", desc.stream);
+    }
+    if (desc.threads < 0 || desc.threads > kMostThreads) {
+        fail(XCONV_INVALID_ARGUMENT, "threads = {}: must be between 0 and {}", desc.threads,
+             kMostThreads);
+    }
+    return std::make_shared<CpuBackend>(desc.threads == 0 ? omp_get_max_threads() : desc.threads);
+}
+
+std::string describe_cpu_backend()
+{
+    return fmt::format("{}, {}", describe_libraries(), best_simd_variant().name);
+}
+
+} // namespace xconv::cpu

@@ -1,0 +1,190 @@
+#include "cpu/probes.hpp"
+
+#include <algorithm>
+
+#include "checked.hpp"
+#include "cpu/parallel.hpp"
+
+namespace xconv::cpu {
+
+namespace {
+
+/// project() sums x in segments of this length, each by one thread, and then the
+/// segments in order, so that no sum depends on who computed it.
+constexpr int64_t kSegment = 8 * kTileRows;
+/// Partial sums stay below this, by taking fewer columns at a time.
+constexpr int64_t kPartialBytes = int64_t{4} << 20;
+
+int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
+{
+    const int64_t segments = ceil_div(length, kSegment);
+    const int64_t one = checked_mul(segments, rows, "sketch") * element_bytes(dtype);
+    const int64_t groups = std::max<int64_t>(kPartialBytes / one / kColumnGroup, 1);
+    return std::min(columns, groups * kColumnGroup);
+}
+
+template <class T> T *row(Matrix matrix, int64_t i)
+{
+    return static_cast<T *>(matrix.data) + i * matrix.stride;
+}
+
+template <class T> const T *row(ConstMatrix matrix, int64_t i)
+{
+    return static_cast<const T *>(matrix.data) + i * matrix.stride;
+}
+
+Probes shifted(Probes probes, int64_t rows, int64_t columns)
+{
+    probes.row += rows;
+    probes.column += columns;
+    return probes;
+}
+
+/// One segment of x for a range of its rows, against columns [first, first + count):
+/// sums [row][column], `count` to a row.
+template <class T>
+void project_segment(const Kernels<T> &kernels, const Probes &probes, ConstMatrix x,
+                     int64_t from_row, int64_t rows, int64_t begin, int64_t count, T *sums)
+{
+    alignas(64) T z[kColumnGroup * kTileRows];
+    std::fill(sums, sums + rows * count, T(0));
+    const int64_t end = std::min(begin + kSegment, x.cols);
+    for (int64_t p = begin; p < end; p += kTileRows) {
+        const int64_t length = std::min(kTileRows, end - p);
+        for (int64_t j = 0; j < count; j += kColumnGroup) {
+            const int64_t columns = std::min(kColumnGroup, count - j);
+            kernels.draw(shifted(probes, p, j), length, columns, z, kTileRows);
+            kernels.dot(row<T>(x, from_row) + p, x.stride, rows, z, kTileRows, columns, length,
+                        sums + j, count);
+        }
+    }
+}
+
+template <class T>
+void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Matrix out,
+                   int64_t at_once, T *partial)
+{
+    const Kernels<T> &kernels = ops.simd->kernels<T>();
+    const int64_t segments = ceil_div(x.cols, kSegment);
+    // Too few segments for the threads: share out the rows as well.
+    const int64_t shares = std::min(x.rows, ceil_div(ops.threads, segments));
+    const int64_t share = ceil_div(x.rows, shares);
+    for (int64_t first = 0; first < out.cols; first += at_once) {
+        const int64_t count = std::min(at_once, out.cols - first);
+        parallel_for(ops.threads, segments * shares, [&](int64_t task) {
+            const int64_t segment = task / shares;
+            const int64_t from_row = task % shares * share;
+            const int64_t rows = std::min(share, x.rows - from_row);
+            if (rows > 0) {
+                project_segment(kernels, shifted(probes, 0, first), x, from_row, rows,
+                                segment * kSegment, count,
+                                partial + (segment * x.rows + from_row) * count);
+            }
+        });
+        parallel_for(ops.threads, x.rows, [&](int64_t i) {
+            for (int64_t j = 0; j < count; ++j) {
+                T sum = 0;
+                for (int64_t segment = 0; segment < segments; ++segment) {
+                    sum += partial[(segment * x.rows + i) * count + j];
+                }
+                row<T>(out, i)[first + j] = sum;
+            }
+        });
+    }
+}
+
+/// Tiles of the long axis: out(i, m) for i < rows in passes of kMixRows, fed by
+/// `source(k, depth, m, run)`, which returns `depth` <= kColumnGroup input rows.
+template <class T, class Source>
+void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stride, int64_t depth,
+               Matrix out, Source &&source)
+{
+    const Kernels<T> &kernels = ops.simd->kernels<T>();
+    const int64_t tiles = ceil_div(out.cols, kMixRun);
+    parallel_for(ops.threads, tiles, [&](int64_t tile) {
+        alignas(64) T sums[kMixRows * kMixRun];
+        alignas(64) T scratch[kColumnGroup * kMixRun];
+        const int64_t m = tile * kMixRun;
+        const int64_t run = std::min(kMixRun, out.cols - m);
+        for (int64_t i = 0; i < out.rows; i += kMixRows) {
+            const int64_t rows = std::min(kMixRows, out.rows - i);
+            std::fill(sums, sums + rows * kMixRun, T(0));
+            for (int64_t k = 0; k < depth; k += kColumnGroup) {
+                const int64_t terms = std::min(kColumnGroup, depth - k);
+                const ConstMatrix in = source(k, terms, m, run, scratch);
+                kernels.mix(c + k * k_stride + i * i_stride, k_stride, i_stride, rows, terms,
+                            static_cast<const T *>(in.data), in.stride, run, sums);
+            }
+            for (int64_t r = 0; r < rows; ++r) {
+                std::copy(sums + r * kMixRun, sums + r * kMixRun + run, row<T>(out, i + r) + m);
+            }
+        }
+    });
+}
+
+} // namespace
+
+int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
+{
+    const int64_t at_once = columns_at_once(dtype, rows, length, columns);
+    const int64_t segments = ceil_div(length, kSegment);
+    return checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
+           element_bytes(dtype);
+}
+
+void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
+                       void *workspace) const
+{
+    with_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        project_typed<T>(*this, probes, x, out, columns_at_once(dtype, x.rows, x.cols, out.cols),
+                         static_cast<T *>(workspace));
+    });
+}
+
+void ProbeOps::draw(Dtype dtype, const Probes &probes, Matrix out) const
+{
+    with_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        const Kernels<T> &kernels = simd->kernels<T>();
+        const int64_t tiles = ceil_div(out.cols, kTileRows);
+        const int64_t groups = ceil_div(out.rows, kColumnGroup);
+        parallel_for(threads, tiles * groups, [&](int64_t task) {
+            alignas(64) T z[kColumnGroup * kTileRows];
+            const int64_t p = task / groups * kTileRows;
+            const int64_t j = task % groups * kColumnGroup;
+            const int64_t rows = std::min(kTileRows, out.cols - p);
+            const int64_t columns = std::min(kColumnGroup, out.rows - j);
+            kernels.draw(shifted(probes, p, j), rows, columns, z, kTileRows);
+            for (int64_t c = 0; c < columns; ++c) {
+                std::copy(z + c * kTileRows, z + c * kTileRows + rows, row<T>(out, j + c) + p);
+            }
+        });
+    });
+}
+
+void ProbeOps::expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients, Matrix out) const
+{
+    with_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        const Kernels<T> &kernels = simd->kernels<T>();
+        mix_tiles<T>(*this, row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols, out,
+                     [&](int64_t k, int64_t terms, int64_t m, int64_t run, T *scratch) {
+                         kernels.draw(shifted(probes, m, k), run, terms, scratch, kMixRun);
+                         return ConstMatrix{scratch, terms, run, kMixRun};
+                     });
+    });
+}
+
+void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const
+{
+    with_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        mix_tiles<T>(*this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, out,
+                     [&](int64_t k, int64_t terms, int64_t m, int64_t run, T *) {
+                         return ConstMatrix{row<T>(in, k) + m, terms, run, in.stride};
+                     });
+    });
+}
+
+} // namespace xconv::cpu

@@ -1,0 +1,25 @@
+// The random projection on the CPU: z is drawn tile by tile into the cache and
+// used there, never stored whole.
+#pragma once
+
+#include "backend.hpp"
+#include "cpu/simd.hpp"
+
+namespace xconv::cpu {
+
+/// Backend::project and friends, with the thread count and the inner loops made
+/// explicit.
+struct ProbeOps {
+    int threads;
+    const SimdVariant *simd;
+
+    void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
+                 void *workspace) const;
+    void draw(Dtype dtype, const Probes &probes, Matrix out) const;
+    void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients, Matrix out) const;
+    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const;
+};
+
+int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns);
+
+} // namespace xconv::cpu

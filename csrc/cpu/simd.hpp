@@ -1,0 +1,62 @@
+// The inner loops of the random projection, one table of them for every
+// instruction set this build knows.
+#pragma once
+
+#include <cstdint>
+#include <span>
+
+#include "backend.hpp"
+
+namespace xconv::cpu {
+
+/// Columns of z drawn together, and rows of a tile of z that project() holds in
+/// the first-level cache.
+inline constexpr int64_t kColumnGroup = 8;
+inline constexpr int64_t kTileRows = 1024;
+/// draw() rounds rows up to this many, so rows of its output need that room.
+inline constexpr int64_t kDrawUnit = 32;
+/// Rows of output that mix() takes at most, and its longest run of columns.
+inline constexpr int64_t kMixRows = 32;
+inline constexpr int64_t kMixRun = 256;
+
+template <class T> struct Kernels {
+    /// out[j * stride + p] = z(p, j) of the window, p < rows rounded up to
+    /// kDrawUnit, j < columns <= kColumnGroup, rows <= kTileRows.
+    void (*draw)(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride);
+
+    /// out[i * out_stride + j] += sum over p < length of
+    /// x[i * x_stride + p] * z[j * z_stride + p]; columns <= kColumnGroup and
+    /// length <= kTileRows. Each sum's order depends on length alone. z is
+    /// readable to length rounded up to kDrawUnit.
+    void (*dot)(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride,
+                int64_t columns, int64_t length, T *out, int64_t out_stride);
+
+    /// out[i * kMixRun + m] += sum over k < depth of c[k * k_stride + i * i_stride]
+    /// * in[k * in_stride + m], in order of k; rows <= kMixRows, run <= kMixRun.
+    void (*mix)(const T *c, int64_t k_stride, int64_t i_stride, int64_t rows, int64_t depth,
+                const T *in, int64_t in_stride, int64_t run, T *out);
+};
+
+struct SimdVariant {
+    const char *name;
+    bool (*runs_here)(); // does this processor have the instructions?
+    const Kernels<float> *f32;
+    const Kernels<double> *f64;
+
+    template <class T> [[nodiscard]] const Kernels<T> &kernels() const
+    {
+        if constexpr (sizeof(T) == sizeof(float)) {
+            return *f32;
+        }
+        else {
+            return *f64;
+        }
+    }
+};
+
+/// Every compiled variant, best first; the last one runs everywhere.
+std::span<const SimdVariant> simd_variants();
+/// The best variant this processor runs.
+const SimdVariant &best_simd_variant();
+
+} // namespace xconv::cpu

@@ -1,0 +1,55 @@
+// An exact filter pass over many samples, a bounded number of them at a time.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+
+#include "backend.hpp"
+#include "checked.hpp"
+
+namespace xconv {
+
+/// Owns the pass for full chunks and the one for the shorter last chunk.
+class ChunkedFilter {
+  public:
+    /// `samples` in total, at most `chunk` at a time.
+    ChunkedFilter(const Backend &backend, const ConvGeometry &geometry, int64_t samples,
+                  int64_t chunk, int64_t workspace_limit)
+        : samples_(samples), chunk_(std::clamp<int64_t>(chunk, 1, samples)),
+          whole_(backend.backward_filter(geometry.with_batch(chunk_), workspace_limit))
+    {
+        if (samples_ % chunk_ != 0) {
+            rest_ =
+                backend.backward_filter(geometry.with_batch(samples_ % chunk_), workspace_limit);
+        }
+    }
+
+    [[nodiscard]] int64_t chunk() const { return chunk_; }
+    [[nodiscard]] int64_t workspace() const
+    {
+        return std::max(whole_->workspace(), rest_ ? rest_->workspace() : 0);
+    }
+    [[nodiscard]] std::string describe() const { return whole_->describe(); }
+
+    /// sum = the gradient over all samples, or sum += it when `accumulate`.
+    /// `inputs(first, count)` makes samples [first, first + count) ready and
+    /// returns the pass's (x, dy).
+    template <class Inputs>
+    void run(const Backend &on, bool accumulate, Inputs &&inputs, void *sum, void *workspace) const
+    {
+        for (int64_t first = 0; first < samples_; first += chunk_) {
+            const int64_t count = std::min(chunk_, samples_ - first);
+            const auto [x, dy] = inputs(first, count);
+            const FilterPass &pass = count == chunk_ ? *whole_ : *rest_;
+            pass.run(on, x, dy, accumulate || first > 0, sum, workspace);
+        }
+    }
+
+  private:
+    int64_t samples_;
+    int64_t chunk_;
+    std::unique_ptr<FilterPass> whole_;
+    std::unique_ptr<FilterPass> rest_;
+};
+
+} // namespace xconv

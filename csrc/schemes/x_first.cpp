@@ -1,0 +1,77 @@
+#include "schemes/x_first.hpp"
+
+#include <algorithm>
+
+namespace xconv {
+
+namespace {
+
+/// Samples that a band of x-hat holds: each draw of z serves all of them.
+constexpr int64_t kBandSamples = 8;
+
+int64_t x_bytes(const ConvGeometry &geometry)
+{
+    return geometry.x_sample() * element_bytes(geometry.dtype);
+}
+
+/// Rows of y for which x-hat of `samples` samples stays within `budget`.
+int64_t rows_within(const ConvGeometry &geometry, int64_t samples, int64_t budget)
+{
+    int64_t rows = rows_of_y(geometry);
+    while (rows > 1) {
+        const ConvGeometry band = bands_of_y(geometry, rows).front().geometry;
+        const int64_t elements = samples * band.in_channels * band.in_points();
+        if (elements * element_bytes(geometry.dtype) <= budget) {
+            break;
+        }
+        rows = (rows + 1) / 2;
+    }
+    return rows;
+}
+
+} // namespace
+
+XFirst::XFirst(const ProjectionSetup &setup)
+    : y_sample_bytes_(setup.geometry.y_sample() * element_bytes(setup.geometry.dtype))
+{
+    const ConvGeometry &g = setup.geometry;
+    const int64_t budget = setup.workspace_limit / 2;
+    // x-hat should still be in the cache when the filter pass reads it.
+    constexpr int64_t cache = int64_t{8} << 20;
+    const bool whole = x_bytes(g) <= budget || !can_band(g);
+    const int64_t samples =
+        whole ? std::clamp<int64_t>(std::min(budget, cache) / x_bytes(g), 1, g.batch)
+              : std::min(g.batch, kBandSamples);
+    const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, budget);
+    auto bands = whole ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, rows);
+    for (Band &band : bands) {
+        // x-hat is packed; dy stays where it is.
+        band.geometry.x_channel = band.geometry.in_points();
+        x_hat_bytes_ = std::max(x_hat_bytes_, samples * x_bytes(band.geometry));
+    }
+    for (const Band &band : bands) {
+        steps_.push_back(
+            {band.x_offset, band.geometry.in_points(), band.y_offset * element_bytes(g.dtype),
+             std::make_unique<ChunkedFilter>(setup.backend, band.geometry, g.batch, samples,
+                                             setup.workspace_limit - x_hat_bytes_)});
+        filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
+    }
+}
+
+int64_t XFirst::workspace() const
+{
+    Arena arena(nullptr);
+    arena.take(x_hat_bytes_);
+    arena.take(filter_workspace_);
+    return arena.used();
+}
+
+std::string XFirst::describe() const
+{
+    const ChunkedFilter &filter = *steps_.front().filter;
+    return fmt::format("x first, {}{} samples at a time, {}",
+                       steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
+                       filter.chunk(), filter.describe());
+}
+
+} // namespace xconv

@@ -1,0 +1,206 @@
+// xconv.hpp as C++17: ownership, errors and arithmetic, on a layer so small that
+// its gradients are written out here.
+#include "xconv/xconv.hpp"
+#include "xconv/xconv.hpp" // the include guard holds
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <cstring>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+int status_seen_from_a_second_file();
+
+namespace {
+
+using xconv::Bytes;
+using xconv::ConstBytes;
+using xconv::Conv;
+using xconv::DType;
+using xconv::Plan;
+using xconv::Pool;
+using xconv::Scheme;
+
+static_assert(!std::is_copy_constructible_v<Plan> && std::is_nothrow_move_constructible_v<Plan>);
+static_assert(!std::is_copy_constructible_v<xconv::Buffer>);
+static_assert(std::is_convertible_v<std::vector<float> &, Bytes>);
+static_assert(std::is_convertible_v<const std::vector<std::byte> &, ConstBytes>);
+static_assert(!std::is_convertible_v<const std::vector<std::byte> &, Bytes>, "would drop const");
+static_assert(!std::is_convertible_v<std::vector<std::string> &, Bytes>, "no plain bytes");
+
+int failures = 0;
+
+void expect(bool holds, const char *what)
+{
+    if (!holds) {
+        std::printf("does not hold: %s\n", what);
+        ++failures;
+    }
+}
+
+/// The action must throw an error of this status whose text contains `word`.
+template <class Action> void refused(xconv_status status, const char *word, Action action)
+{
+    try {
+        action();
+    }
+    catch (const xconv::error &e) {
+        expect(e.status() == status, e.what());
+        expect(std::strstr(e.what(), word) != nullptr, e.what());
+        expect(std::strstr(e.what(), xconv_status_name(status)) != nullptr, e.what());
+        return;
+    }
+    std::printf("not refused; expected a message with '%s'\n", word);
+    ++failures;
+}
+
+/// Kernel (w0, w1) over three places: y = (x0 w0 + x1 w1, x1 w0 + x2 w1) + bias.
+template <class T> Conv small_conv()
+{
+    return Conv(xconv::dtype_of<T>()).batch(1).channels(1, 1).in_size({3}).kernel(2);
+}
+
+template <class T> void arithmetic(const Scheme &scheme)
+{
+    const Plan plan(xconv::Context(1), small_conv<T>(), scheme);
+    const std::array<T, 3> x{1, 2, 3};
+    const std::array<T, 2> w{10, 1};
+    const std::array<T, 2> dy{1, 4};
+    const T bias = 100;
+    std::array<T, 2> y{};
+    std::array<T, 2> dw{7, 7};
+    std::array<T, 3> dx{};
+    T db = 1;
+    xconv::Buffer kept = plan.new_sketch();
+    xconv::Buffer work = plan.new_workspace();
+
+    plan.forward(x.data(), w.data(), &bias, y.data(), 5, kept, work);
+    expect(y == std::array<T, 2>{112, 123}, "forward with a bias");
+    plan.forward(x.data(), w.data(), nullptr, y.data(), work);
+    expect(y == std::array<T, 2>{12, 23}, "forward without a bias or sketch");
+    plan.backward_data(w.data(), dy.data(), dx.data(), work);
+    expect(dx == std::array<T, 3>{10, 41, 4}, "backward_data");
+    plan.backward_bias(dy.data(), &db, 2);
+    expect(db == T{7}, "backward_bias adds to 2 db");
+    plan.backward_filter_exact(x.data(), dy.data(), dw.data(), work);
+    expect(dw == std::array<T, 2>{9, 14}, "backward_filter_exact");
+    plan.backward_filter_exact(x.data(), dy.data(), dw.data(), work, 1);
+    expect(dw == std::array<T, 2>{18, 28}, "backward_filter_exact adds to dw");
+
+    plan.backward_filter(kept, 5, dy.data(), dw.data(), work);
+    std::vector<std::byte> alone(plan.sketch_bytes());
+    std::array<T, 2> again{};
+    plan.sketch(x.data(), 5, alone, work);
+    plan.backward_filter(alone, 5, dy.data(), again.data(), work);
+    expect(dw == again, "forward and sketch keep the same");
+    if (scheme.desc().projection == XCONV_IDENTITY)
+        expect(dw == std::array<T, 2>{9, 14}, "the exact scheme gives the exact gradient");
+    else
+        expect(std::isfinite(dw[0]) && std::isfinite(dw[1]), "an estimate is a number");
+}
+
+void queries()
+{
+    Plan plan(xconv::Context(1),
+              Conv(DType::f64)
+                  .batch(2)
+                  .channels(4, 6)
+                  .groups(2)
+                  .in_size({5, 7})
+                  .kernel({3, 2})
+                  .padding({1, 0}, {1, 1}),
+              Scheme::independent(3), {xconv::Contraction::x_first, 0});
+    expect(plan.x_count() == 2 * 4 * 5 * 7, "x_count");
+    expect(plan.w_count() == 6 * 2 * 3 * 2, "w_count");
+    expect(plan.out_size() == std::vector<int64_t>{5, 7}, "out_size");
+    expect(plan.y_count() == 2 * 6 * 5 * 7, "y_count");
+    expect(plan.bias_count() == 6, "bias_count");
+    expect(plan.sketch_bytes() == 2 * 4 * 3 * sizeof(double), "sketch_bytes");
+    expect(plan.contraction() == xconv::Contraction::x_first, "the forced order is reported");
+    expect(plan.context().threads() == 1, "threads");
+    const std::string text = plan.describe();
+    expect(!text.empty() && text.find('\0') == std::string::npos, "describe");
+    const Plan moved = std::move(plan);
+    expect(moved.describe() == text, "moving keeps the plan");
+    refused(XCONV_INVALID_ARGUMENT, "plan",
+            [&] { static_cast<void>(plan.sketch_bytes()); }); // NOLINT: moved from, on purpose
+}
+
+void errors()
+{
+    const xconv::Context cpu(1);
+    refused(XCONV_INVALID_ARGUMENT, "kernel", [&] {
+        Plan(cpu, Conv().batch(1).channels(1, 1).in_size({4, 4}).kernel({3, 3, 3}));
+    });
+    refused(XCONV_INVALID_ARGUMENT, "axes", [&] {
+        Plan(cpu, Conv().batch(1).channels(1, 1).in_size({4, 4, 4, 4}).kernel(3));
+    });
+    refused(XCONV_INVALID_ARGUMENT, "batch",
+            [&] { Plan(cpu, Conv().batch(-7).channels(1, 1).in_size({4}).kernel(3)); });
+    refused(XCONV_INVALID_ARGUMENT, "probes",
+            [&] { Plan(cpu, small_conv<float>(), Scheme::dense(0)); });
+    const Plan plan(cpu, small_conv<float>(), Scheme::dense(2));
+    xconv::Buffer kept = plan.new_sketch();
+    xconv::Buffer work = plan.new_workspace();
+    const double x[3] = {1, 2, 3};
+    const float f[3] = {1, 2, 3};
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.sketch(x, 1, kept, work); });
+    refused(XCONV_BUFFER_TOO_SMALL, "sketch",
+            [&] { plan.sketch(f, 1, Bytes(kept.data(), kept.size() - 1), work); });
+    expect(status_seen_from_a_second_file() == XCONV_INVALID_ARGUMENT, "two files, one error type");
+}
+
+void companions()
+{
+    const xconv::Context cpu(1);
+    const xconv::Relu relu(cpu, 3);
+    xconv::Buffer mask = relu.new_mask();
+    expect(mask.size() == 1, "one byte holds three bits");
+    std::array<float, 3> a{-1, 2, 3};
+    relu.forward(a.data(), a.data(), mask);
+    expect(a == std::array<float, 3>{0, 2, 3}, "ReLU, in place");
+    std::array<float, 3> d{4, 5, 6};
+    relu.backward(mask, d.data(), d.data());
+    expect(d == std::array<float, 3>{0, 5, 6}, "its gradient, in place");
+
+    const xconv::MaxPool pool(
+        cpu, Pool(DType::f64).batch(1).channels(1).in_size({2, 4}).kernel(2).stride(2));
+    xconv::Buffer index = pool.new_index();
+    expect(index.size() == 1, "two places of two bits each");
+    const std::array<double, 8> x{1, 2, 8, 3, 4, 0, 5, 6};
+    std::array<double, 2> y{};
+    pool.forward(x.data(), y.data(), index);
+    expect(y == std::array<double, 2>{4, 8}, "max pooling");
+    const std::array<double, 2> dy{10, 20};
+    std::array<double, 8> dx{};
+    dx.fill(-1);
+    pool.backward(index, dy.data(), dx.data());
+    expect(dx == std::array<double, 8>{0, 0, 20, 0, 10, 0, 0, 0}, "its gradient");
+    expect(pool.out_size() == std::vector<int64_t>{1, 2}, "its output size");
+    refused(XCONV_INVALID_ARGUMENT, "float", [&] { pool.forward(a.data(), a.data(), nullptr); });
+}
+
+} // namespace
+
+int main()
+{
+    for (const Scheme &scheme : {Scheme::exact(), Scheme::dense(4), Scheme::orthogonal(4),
+                                 Scheme::independent(4, xconv::Distribution::gaussian)}) {
+        arithmetic<float>(scheme);
+        arithmetic<double>(scheme);
+    }
+    queries();
+    errors();
+    companions();
+    const std::string expected = std::to_string(XCONV_VERSION_MAJOR) + "." +
+                                 std::to_string(XCONV_VERSION_MINOR) + "." +
+                                 std::to_string(XCONV_VERSION_PATCH);
+    expect(xconv::version() == expected, "the loaded library has the version of the header");
+    expect(xconv::backends().find("cpu") == 0, "the CPU backend is there");
+    if (failures != 0)
+        std::printf("%d failed\n", failures);
+    return failures != 0;
+}

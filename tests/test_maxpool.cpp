@@ -1,0 +1,154 @@
+// Max pooling in a few bits, forward and backward.
+#include <limits>
+
+#include "cases.hpp"
+#include "catch.hpp"
+#include "oracle.hpp"
+#include "support.hpp"
+
+using oracle::Pool;
+using oracle::Tensor;
+using support::Context;
+using support::dtype_of;
+using support::Guarded;
+using support::Random;
+using support::to;
+
+namespace {
+
+int64_t query(const Pool &pool, xconv_dtype dtype, xconv_pool_query what)
+{
+    const xconv_pool_desc desc = support::describe(pool, dtype);
+    int64_t value = -1;
+    REQUIRE_OK(xconv_maxpool_query(&desc, what, &value));
+    return value;
+}
+
+template <class T> struct Outcome {
+    std::vector<T> y;
+    std::vector<T> dx;
+};
+
+template <class T>
+Outcome<T> run(int threads, const Pool &pool, const std::vector<T> &x, const std::vector<T> &dy)
+{
+    const Context context(threads);
+    const xconv_pool_desc desc = support::describe(pool, dtype_of<T>);
+    Guarded<T> y(pool.y_count());
+    Guarded<T> unkept(pool.y_count());
+    Guarded<T> dx(pool.x_count());
+    Guarded<unsigned char> index(query(pool, dtype_of<T>, XCONV_POOL_INDEX_BYTES));
+    REQUIRE_OK(xconv_maxpool_forward(context.get(), &desc, x.data(), y.data(), index.data(),
+                                     index.bytes()));
+    REQUIRE_OK(xconv_maxpool_forward(context.get(), &desc, x.data(), unkept.data(), nullptr, 0));
+    REQUIRE_OK(xconv_maxpool_backward(context.get(), &desc, index.data(), index.bytes(), dy.data(),
+                                      dx.data()));
+    REQUIRE(index.guard_intact());
+    const std::vector<T> with_index = y.take();
+    REQUIRE(support::same_bits(with_index, unkept.take()));
+    return {with_index, dx.take()};
+}
+
+template <class T> void check(const Pool &pool, int threads, uint64_t seed)
+{
+    INFO(pool.describe() << ", " << threads << " threads");
+    Random random(seed);
+    // Few different values: many ties.
+    const Tensor x = random.small_integers(pool.x_count());
+    const Tensor dy = random.small_integers(pool.y_count());
+    const oracle::Pooled expected = oracle::maxpool(pool, x);
+    const Outcome<T> outcome = run(threads, pool, to<T>(x), to<T>(dy));
+    REQUIRE(outcome.y == to<T>(expected.y));
+    REQUIRE(outcome.dx == to<T>(oracle::maxpool_backward(pool, expected.winner, dy)));
+    const oracle::Axes out = pool.out();
+    for (int axis = 0; axis < 3; ++axis) {
+        const int64_t size = query(pool, dtype_of<T>, XCONV_POOL_OUT_SIZE_0 + axis);
+        REQUIRE(size == (axis < pool.rank ? out[static_cast<size_t>(3 - pool.rank + axis)] : 1));
+    }
+}
+
+Pool window(int64_t height, int64_t width)
+{
+    Pool pool;
+    pool.batch = 2;
+    pool.channels = 3;
+    pool.in = {1, 3 * height, 3 * width};
+    pool.kernel = {1, height, width};
+    pool.stride = pool.kernel;
+    return pool;
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("max pooling meets the oracle", "[maxpool]", float, double)
+{
+    Random random(31);
+    for (uint64_t i = 0; i < 300; ++i) {
+        check<TestType>(cases::draw_pool(random), i % 2 == 0 ? 1 : 3, i);
+    }
+    for (const int threads : {1, 2, 3, 4}) {
+        Pool usual = window(2, 2);
+        usual.batch = 9;
+        usual.channels = 16;
+        usual.in = {1, 28, 28};
+        check<TestType>(usual, threads, 1);
+        usual.in = {1, 27, 31}; // what does not fill a window is left out
+        check<TestType>(usual, threads, 2);
+    }
+}
+
+TEST_CASE("an index takes as few bits as the window has places", "[maxpool]")
+{
+    const struct {
+        int64_t height, width, bits;
+    } rows[] = {{1, 1, 0}, {1, 2, 1},  {2, 2, 2},   {1, 5, 3},   {3, 3, 4},   {4, 4, 4},  {5, 5, 5},
+                {8, 8, 6}, {5, 13, 7}, {11, 11, 7}, {15, 15, 8}, {16, 16, 8}, {1, 257, 9}};
+    for (const auto &row : rows) {
+        const Pool pool = window(row.height, row.width);
+        INFO(pool.describe());
+        CHECK(query(pool, XCONV_F32, XCONV_POOL_INDEX_BITS) == row.bits);
+        const int64_t bits = pool.y_count() * row.bits;
+        CHECK(query(pool, XCONV_F32, XCONV_POOL_INDEX_BYTES) == (bits + 7) / 8);
+        check<float>(pool, 2, 5);
+    }
+}
+
+TEMPLATE_TEST_CASE("max pooling: the first of equals wins, NaN wins over numbers", "[maxpool]",
+                   float, double)
+{
+    using T = TestType;
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    Pool pool;
+    pool.rank = 1;
+    pool.in = {1, 1, 15};
+    pool.kernel = {1, 1, 3};
+    pool.stride = {1, 1, 3};
+    const std::vector<T> x{1, 1, 1, nan, 2, nan, 5, nan, inf, -inf, -inf, -inf, T(-0.0), 0, -1};
+    const Outcome<T> outcome = run<T>(1, pool, x, {1, 2, 3, 4, 5});
+    CHECK(outcome.y[0] == 1);
+    CHECK(std::isnan(outcome.y[1]));
+    CHECK(std::isnan(outcome.y[2]));
+    CHECK(outcome.y[3] == -inf);
+    CHECK(outcome.y[4] == 0);
+    CHECK(outcome.dx == std::vector<T>{1, 0, 0, 2, 0, 0, 0, 3, 0, 4, 0, 0, 5, 0, 0});
+}
+
+TEST_CASE("max pooling: padding never wins", "[maxpool]")
+{
+    Pool pool = window(3, 3);
+    pool.in = {1, 4, 5};
+    pool.stride = {1, 2, 2};
+    pool.pad_begin = {0, 2, 1};
+    pool.pad_end = {0, 1, 2};
+    Random random(2);
+    Tensor x = random.values(pool.x_count());
+    for (double &value : x) {
+        value -= 10;
+    }
+    const Tensor dy = random.small_integers(pool.y_count());
+    const oracle::Pooled expected = oracle::maxpool(pool, x);
+    const Outcome<double> outcome = run(2, pool, x, dy);
+    REQUIRE(outcome.y == expected.y);
+    REQUIRE(outcome.dx == oracle::maxpool_backward(pool, expected.winner, dy));
+}

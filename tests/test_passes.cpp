@@ -1,0 +1,175 @@
+// The exact passes against the oracle: several hundred geometries, Float32 and
+// Float64, one and two threads.
+//
+// Tolerance. A sum of n products, in whatever order, with or without fused
+// multiply-adds, differs from its true value by at most n u sum|terms| / (1 - n u)
+// with u = eps / 2 (Higham, Accuracy and Stability of Numerical Algorithms,
+// section 3.1). The Float64 oracle errs by as much again, so the difference is
+// below n eps sum|terms| up to the denominator. `slack` more operations are
+// granted for bias and beta, which also pays for the denominator.
+#include "cases.hpp"
+#include "catch.hpp"
+#include "oracle.hpp"
+#include "support.hpp"
+
+using oracle::Conv;
+using oracle::product;
+using oracle::Tensor;
+using support::absolute;
+using support::Bytes;
+using support::Layer;
+using support::Random;
+using support::require_close;
+using support::to;
+using support::widen;
+
+namespace {
+
+constexpr int kRandomCases = 400;
+constexpr double slack = 4;
+
+double per_filter_entry(const Conv &conv)
+{
+    return static_cast<double>(conv.batch * product(conv.out()));
+}
+
+double per_output(const Conv &conv)
+{
+    return static_cast<double>(conv.in_channels / conv.groups * product(conv.kernel));
+}
+
+double per_input(const Conv &conv)
+{
+    return static_cast<double>(conv.out_channels / conv.groups * product(conv.kernel));
+}
+
+struct Data {
+    explicit Data(const Conv &conv, Random &random)
+        : x(random.values(conv.x_count())), w(random.values(conv.w_count())),
+          bias(random.values(conv.out_channels)), dy(random.values(conv.y_count()))
+    {
+    }
+    Tensor x;
+    Tensor w;
+    Tensor bias;
+    Tensor dy;
+};
+
+template <class T> void check_forward(Layer<T> &layer, const Data &data)
+{
+    const Conv &conv = layer.conv();
+    const double factor = per_output(conv) + slack;
+    const auto x = to<T>(data.x);
+    const auto w = to<T>(data.w);
+    const auto bias = to<T>(data.bias);
+    require_close(layer.forward(x, w), forward(conv, data.x, data.w),
+                  forward(conv, absolute(data.x), absolute(data.w)), factor);
+    const Tensor expected = forward(conv, data.x, data.w, data.bias);
+    const Tensor magnitude = forward(conv, absolute(data.x), absolute(data.w), absolute(data.bias));
+    require_close(layer.forward(x, w, &bias), expected, magnitude, factor);
+    Bytes kept;
+    require_close(layer.forward_and_sketch(x, w, &bias, 7, kept), expected, magnitude, factor);
+    REQUIRE(support::same_bits(kept, layer.sketch(x, 7)));
+}
+
+/// dw with and without accumulation, by a call that takes (beta, dw).
+template <class T, class Run> void check_filter(const Layer<T> &layer, const Data &data, Run &&run)
+{
+    const Conv &conv = layer.conv();
+    const double factor = per_filter_entry(conv) + slack;
+    const Tensor exact = backward_filter(conv, data.x, data.dy);
+    const Tensor magnitude = backward_filter(conv, absolute(data.x), absolute(data.dy));
+    std::vector<T> dw; // the call finds NaN in its place
+    run(0.0, dw);
+    require_close(dw, exact, magnitude, factor);
+    for (const double beta : {1.0, -0.75}) {
+        std::vector<T> sum = to<T>(data.w);
+        run(beta, sum);
+        Tensor expected = exact;
+        Tensor largest = magnitude;
+        for (size_t i = 0; i < expected.size(); ++i) {
+            expected[i] += beta * data.w[i];
+            largest[i] += std::abs(beta * data.w[i]);
+        }
+        require_close(sum, expected, largest, factor);
+    }
+}
+
+template <class T> void check_bias(Layer<T> &layer, const Data &data)
+{
+    const Conv &conv = layer.conv();
+    const double factor = per_filter_entry(conv) + slack;
+    const auto dy = to<T>(data.dy);
+    Tensor expected = backward_bias(conv, data.dy);
+    Tensor magnitude = backward_bias(conv, absolute(data.dy));
+    require_close(layer.backward_bias(dy), expected, magnitude, factor);
+    std::vector<T> db = to<T>(data.bias);
+    layer.backward_bias(dy, 0.5, db);
+    for (size_t i = 0; i < expected.size(); ++i) {
+        expected[i] += 0.5 * data.bias[i];
+        magnitude[i] += std::abs(0.5 * data.bias[i]);
+    }
+    require_close(db, expected, magnitude, factor);
+}
+
+template <class T> void check_all(const Conv &conv, int threads, uint64_t seed)
+{
+    INFO(conv.describe() << ", " << threads << " threads, data " << seed);
+    Random random(seed);
+    const Data data(conv, random);
+    const auto x = to<T>(data.x);
+    const auto dy = to<T>(data.dy);
+    Layer<T> layer(threads, conv);
+
+    check_forward(layer, data);
+    check_filter(layer, data, [&](double beta, std::vector<T> &dw) {
+        layer.backward_filter_exact(x, dy, beta, dw);
+    });
+    const Bytes kept = layer.sketch(x, 3); // the identity keeps x itself
+    check_filter(layer, data, [&](double beta, std::vector<T> &dw) {
+        layer.backward_filter(kept, 3, dy, beta, dw);
+    });
+    require_close(layer.backward_data(to<T>(data.w), dy), backward_data(conv, data.w, data.dy),
+                  backward_data(conv, absolute(data.w), absolute(data.dy)),
+                  per_input(conv) + slack);
+    check_bias(layer, data);
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("exact passes meet the oracle on special geometries", "[passes]", float, double)
+{
+    uint64_t seed = 1;
+    for (const Conv &conv : cases::special_convs()) {
+        for (const int threads : {1, 2}) {
+            check_all<TestType>(conv, threads, seed++);
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("exact passes meet the oracle on random geometries", "[passes]", float, double)
+{
+    Random random(20210611);
+    for (uint64_t i = 0; i < kRandomCases; ++i) {
+        check_all<TestType>(cases::draw_conv(random), i % 2 == 0 ? 1 : 2, 1000 + i);
+    }
+}
+
+TEST_CASE("exact passes meet the oracle when the workspace is kept small", "[passes]")
+{
+    Random random(5);
+    for (int i = 0; i < 60; ++i) {
+        const Conv conv = cases::draw_conv(random);
+        INFO(conv.describe());
+        const Data data(conv, random);
+        Layer<double> layer(1, conv, {}, {XCONV_CONTRACTION_AUTO, 1});
+        check_forward(layer, data);
+        const Bytes kept = layer.sketch(data.x, 3);
+        check_filter(layer, data, [&](double beta, Tensor &dw) {
+            layer.backward_filter(kept, 3, data.dy, beta, dw);
+        });
+        require_close(layer.backward_data(data.w, data.dy), backward_data(conv, data.w, data.dy),
+                      backward_data(conv, absolute(data.w), absolute(data.dy)),
+                      per_input(conv) + slack);
+    }
+}

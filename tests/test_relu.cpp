@@ -1,0 +1,164 @@
+// ReLU in one bit, forward and backward.
+#include <cmath>
+#include <limits>
+
+#include "catch.hpp"
+#include "oracle.hpp"
+#include "support.hpp"
+
+using oracle::Tensor;
+using support::Context;
+using support::dtype_of;
+using support::Guarded;
+using support::Random;
+
+namespace {
+
+constexpr double infinity = std::numeric_limits<double>::infinity();
+
+struct Activation {
+    double negative_slope;
+    double ceiling;
+};
+// Slopes that are powers of two: the product is exact in every type.
+constexpr Activation activations[] = {{0, infinity}, {0.25, infinity}, {-0.5, infinity},
+                                      {1, infinity}, {0, 6},           {0, 0.5}};
+
+int64_t mask_bytes(int64_t count)
+{
+    int64_t bytes = -1;
+    REQUIRE_OK(xconv_relu_mask_bytes(count, &bytes));
+    return bytes;
+}
+
+template <class T> struct Outcome {
+    std::vector<T> y;
+    std::vector<T> dx;
+};
+
+template <class T>
+Outcome<T> run(int threads, const Activation &kind, const std::vector<T> &x,
+               const std::vector<T> &dy)
+{
+    const Context context(threads);
+    const auto count = static_cast<int64_t>(x.size());
+    Guarded<T> y(count);
+    Guarded<T> dx(count);
+    Guarded<unsigned char> mask(mask_bytes(count));
+    REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, count, kind.negative_slope,
+                                  kind.ceiling, x.data(), y.data(), mask.data(), mask.bytes()));
+    REQUIRE_OK(xconv_relu_backward(context.get(), dtype_of<T>, count, kind.negative_slope,
+                                   mask.data(), mask.bytes(), dy.data(), dx.data()));
+    REQUIRE(mask.guard_intact());
+    return {y.take(), dx.take()};
+}
+
+template <class T> void check(int64_t count, const Activation &kind, int threads)
+{
+    Random random(static_cast<uint64_t>(count));
+    std::vector<T> x(static_cast<size_t>(count));
+    for (T &value : x) {
+        value = static_cast<T>(8 * random.value() + 1.0 / 4096); // never 0 nor the ceiling
+    }
+    const std::vector<T> dy = support::to<T>(random.values(count));
+    INFO(count << " elements, slope " << kind.negative_slope << ", ceiling " << kind.ceiling << ", "
+               << threads << " threads");
+    const Outcome<T> outcome = run(threads, kind, x, dy);
+    for (size_t i = 0; i < x.size(); ++i) {
+        const double slope = oracle::relu_derivative(x[i], kind.negative_slope, kind.ceiling);
+        const double y = oracle::relu(x[i], kind.negative_slope, kind.ceiling);
+        if (outcome.y[i] != static_cast<T>(y) || outcome.dx[i] != static_cast<T>(slope * dy[i])) {
+            FAIL("element " << i << ": x " << x[i] << " y " << outcome.y[i] << " dy " << dy[i]
+                            << " dx " << outcome.dx[i]);
+        }
+    }
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("relu meets the oracle at every length", "[relu]", float, double)
+{
+    for (const Activation &kind : activations) {
+        for (int64_t count = 1; count <= 70; ++count) {
+            check<TestType>(count, kind, 1);
+        }
+        for (const int64_t count : {1000, 4096, 4099, 100003}) {
+            for (const int threads : {1, 2, 3, 4}) {
+                check<TestType>(count, kind, threads);
+            }
+        }
+    }
+}
+
+TEST_CASE("a relu mask takes one bit an element", "[relu]")
+{
+    CHECK(mask_bytes(1) == 1);
+    CHECK(mask_bytes(8) == 1);
+    CHECK(mask_bytes(9) == 2);
+    CHECK(mask_bytes(int64_t{1} << 40) == int64_t{1} << 37);
+}
+
+TEMPLATE_TEST_CASE("relu at zero, infinities and NaN", "[relu]", float, double)
+{
+    using T = TestType;
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> x{0, T(-0.0), inf, -inf, nan, -1, std::numeric_limits<T>::denorm_min()};
+    const std::vector<T> dy{1, 2, 3, 4, 5, 6, 7};
+    const Outcome<T> plain = run<T>(1, {0, infinity}, x, dy);
+    CHECK(plain.y[0] == 0);
+    CHECK(plain.y[1] == 0);
+    CHECK(plain.y[2] == inf);
+    CHECK(plain.y[5] == 0);
+    CHECK(std::isnan(plain.y[4]));
+    CHECK(plain.y[6] == std::numeric_limits<T>::denorm_min());
+    const std::vector<T> expected{0, 0, 3, 0, 5, 0, 7};
+    CHECK(plain.dx == expected);
+
+    const Outcome<T> leaky = run<T>(1, {0.5, infinity}, x, dy);
+    CHECK(leaky.y[3] == -inf);
+    CHECK(leaky.y[5] == T(-0.5));
+    CHECK(std::isnan(leaky.y[4]));
+    CHECK(leaky.dx == std::vector<T>{T(0.5), 1, 3, 2, 5, 3, 7});
+
+    const Outcome<T> capped = run<T>(1, {0, 6}, x, dy);
+    CHECK(capped.y[2] == 6);
+    CHECK(std::isnan(capped.y[4]));
+    CHECK(capped.dx == std::vector<T>{0, 0, 0, 0, 5, 0, 7});
+}
+
+TEST_CASE("relu backward passes NaN and infinity of dy, and multiplies by the slope", "[relu]")
+{
+    const float inf = std::numeric_limits<float>::infinity();
+    const float nan = std::numeric_limits<float>::quiet_NaN();
+    const Outcome<float> outcome =
+        run<float>(1, {0.1, infinity}, {1, 1, -1, -1}, {nan, inf, inf, 3});
+    CHECK(std::isnan(outcome.dx[0]));
+    CHECK(outcome.dx[1] == inf);
+    CHECK(outcome.dx[2] == inf);
+    CHECK(std::abs(outcome.dx[3] - 0.3F) <= 0.3F * std::numeric_limits<float>::epsilon());
+}
+
+TEMPLATE_TEST_CASE("relu works in place, and without a mask", "[relu]", float, double)
+{
+    using T = TestType;
+    const Context context(2);
+    Random random(9);
+    const std::vector<T> x = support::to<T>(random.values(1001));
+    const std::vector<T> dy = support::to<T>(random.values(1001));
+    const Outcome<T> apart = run<T>(2, {0.25, infinity}, x, dy);
+    std::vector<T> in_place = x;
+    REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, in_place.data(),
+                                  in_place.data(), nullptr, 0));
+    CHECK(in_place == apart.y);
+
+    in_place = x;
+    support::Bytes mask(static_cast<size_t>(mask_bytes(1001)));
+    REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, in_place.data(),
+                                  in_place.data(), mask.data(), mask.size()));
+    CHECK(in_place == apart.y);
+    in_place = dy;
+    REQUIRE_OK(xconv_relu_backward(context.get(), dtype_of<T>, 1001, 0.25, mask.data(), mask.size(),
+                                   in_place.data(), in_place.data()));
+    CHECK(in_place == apart.dx);
+}
