@@ -35,15 +35,26 @@ template <class T> XCONV_HOST_DEVICE inline T uniform_value(uint32_t word)
     return (static_cast<T>(centred) + T(0.5)) * static_cast<T>(cell);
 }
 
+/// Midpoints of 2^32 equal cells of (0, 1).
+template <class T> XCONV_HOST_DEVICE inline T gaussian_cell(uint32_t word)
+{
+    constexpr double step = 1.0 / 4294967296.0; // 2^-32
+    return static_cast<T>(word) * static_cast<T>(step) + static_cast<T>(step / 2);
+}
+
+/// An angle on [0, 2 pi).
+template <class T> XCONV_HOST_DEVICE inline T gaussian_angle(uint32_t word)
+{
+    constexpr double step = 6.283185307179586476925286766559 / 4294967296.0; // 2 pi 2^-32
+    return static_cast<T>(word) * static_cast<T>(step);
+}
+
 /// Box-Muller (1958): two words to two independent standard normals.
 template <class T>
 XCONV_HOST_DEVICE inline void gaussian_pair(uint32_t first, uint32_t second, T &a, T &b)
 {
-    constexpr double step = 1.0 / 4294967296.0; // 2^-32
-    constexpr double tau = 6.283185307179586476925286766559;
-    const T u = static_cast<T>(first) * static_cast<T>(step) + static_cast<T>(step / 2);
-    const T angle = static_cast<T>(second) * static_cast<T>(tau * step);
-    const T radius = std::sqrt(T(-2) * std::log(u));
+    const T radius = std::sqrt(T(-2) * std::log(gaussian_cell<T>(first)));
+    const T angle = gaussian_angle<T>(second);
     a = radius * std::cos(angle);
     b = radius * std::sin(angle);
 }

@@ -4,6 +4,7 @@
 
 #include "cpu/conv_banded.hpp"
 #include "cpu/conv_im2col.hpp"
+#include "cpu/parallel.hpp"
 #if XCONV_WITH_ONEDNN
 #include "cpu/conv_onednn.hpp"
 #include "cpu/onednn_pieces.hpp"
@@ -39,8 +40,9 @@ constexpr auto kBackwardFilter = std::to_array<Factory<FilterPass>>({
 template <class List>
 auto first_of(const List &list, const ConvGeometry &g, int64_t workspace_limit, int threads)
 {
+    const int worth = threads_worth(g.multiply_adds(), threads);
     for (const auto factory : list) {
-        if (auto pass = factory(g, workspace_limit, threads)) {
+        if (auto pass = factory(g, workspace_limit, worth)) {
             return pass;
         }
     }

@@ -4,11 +4,20 @@
 
 #include <omp.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <exception>
 #include <utility>
 
 namespace xconv::cpu {
+
+/// How many of `threads` are worth waking for so many multiply-adds, or steps
+/// that cost as much: a thread takes microseconds to start.
+inline int threads_worth(double steps, int threads)
+{
+    constexpr double grain = 1 << 18;
+    return steps >= grain * threads ? threads : std::max(static_cast<int>(steps / grain), 1);
+}
 
 /// Call body(i) for i in [0, count) on up to `threads` threads, in contiguous
 /// static shares. The first exception is rethrown on the calling thread.

@@ -23,6 +23,14 @@ int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t colum
     return std::min(columns, groups * kColumnGroup);
 }
 
+/// The threads that a product of these extents is worth.
+int threads_for(const ProbeOps &ops, int64_t rows, int64_t depth, int64_t columns)
+{
+    return threads_worth(static_cast<double>(rows) * static_cast<double>(depth) *
+                             static_cast<double>(columns),
+                         ops.threads);
+}
+
 template <class T> T *row(Matrix matrix, int64_t i)
 {
     return static_cast<T *>(matrix.data) + i * matrix.stride;
@@ -67,11 +75,12 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
     const Kernels<T> &kernels = ops.simd->kernels<T>();
     const int64_t segments = ceil_div(x.cols, kSegment);
     // Too few segments for the threads: share out the rows as well.
-    const int64_t shares = std::min(x.rows, ceil_div(ops.threads, segments));
+    const int threads = threads_for(ops, x.rows, x.cols, out.cols);
+    const int64_t shares = std::min(x.rows, ceil_div(threads, segments));
     const int64_t share = ceil_div(x.rows, shares);
     for (int64_t first = 0; first < out.cols; first += at_once) {
         const int64_t count = std::min(at_once, out.cols - first);
-        parallel_for(ops.threads, segments * shares, [&](int64_t task) {
+        parallel_for(threads, segments * shares, [&](int64_t task) {
             const int64_t segment = task / shares;
             const int64_t from_row = task % shares * share;
             const int64_t rows = std::min(share, x.rows - from_row);
@@ -81,7 +90,7 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
                                 partial + (segment * x.rows + from_row) * count);
             }
         });
-        parallel_for(ops.threads, x.rows, [&](int64_t i) {
+        parallel_for(threads_for(ops, x.rows, segments, count), x.rows, [&](int64_t i) {
             for (int64_t j = 0; j < count; ++j) {
                 T sum = 0;
                 for (int64_t segment = 0; segment < segments; ++segment) {
@@ -101,7 +110,7 @@ void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stri
 {
     const Kernels<T> &kernels = ops.simd->kernels<T>();
     const int64_t tiles = ceil_div(out.cols, kMixRun);
-    parallel_for(ops.threads, tiles, [&](int64_t tile) {
+    parallel_for(threads_for(ops, out.rows, depth, out.cols), tiles, [&](int64_t tile) {
         alignas(64) T sums[kMixRows * kMixRun];
         alignas(64) T scratch[kColumnGroup * kMixRun];
         const int64_t m = tile * kMixRun;
@@ -149,17 +158,19 @@ void ProbeOps::draw(Dtype dtype, const Probes &probes, Matrix out) const
         const Kernels<T> &kernels = simd->kernels<T>();
         const int64_t tiles = ceil_div(out.cols, kTileRows);
         const int64_t groups = ceil_div(out.rows, kColumnGroup);
-        parallel_for(threads, tiles * groups, [&](int64_t task) {
-            alignas(64) T z[kColumnGroup * kTileRows];
-            const int64_t p = task / groups * kTileRows;
-            const int64_t j = task % groups * kColumnGroup;
-            const int64_t rows = std::min(kTileRows, out.cols - p);
-            const int64_t columns = std::min(kColumnGroup, out.rows - j);
-            kernels.draw(shifted(probes, p, j), rows, columns, z, kTileRows);
-            for (int64_t c = 0; c < columns; ++c) {
-                std::copy(z + c * kTileRows, z + c * kTileRows + rows, row<T>(out, j + c) + p);
-            }
-        });
+        constexpr int64_t cost = 8; // of drawing and storing an entry
+        parallel_for(
+            threads_for(*this, out.rows, cost, out.cols), tiles * groups, [&](int64_t task) {
+                alignas(64) T z[kColumnGroup * kTileRows];
+                const int64_t p = task / groups * kTileRows;
+                const int64_t j = task % groups * kColumnGroup;
+                const int64_t rows = std::min(kTileRows, out.cols - p);
+                const int64_t columns = std::min(kColumnGroup, out.rows - j);
+                kernels.draw(shifted(probes, p, j), rows, columns, z, kTileRows);
+                for (int64_t c = 0; c < columns; ++c) {
+                    std::copy(z + c * kTileRows, z + c * kTileRows + rows, row<T>(out, j + c) + p);
+                }
+            });
     });
 }
 
