@@ -51,10 +51,7 @@ Dtype checked_dtype(xconv_dtype dtype)
 }
 
 /// Lower ranks leave the leading axes at size 1.
-size_t first_axis(int rank)
-{
-    return static_cast<size_t>(3 - rank);
-}
+size_t first_axis(int rank) { return static_cast<size_t>(3 - rank); }
 
 /// Embed the first `rank` entries as the last axes of a triple.
 Axes embed(const int64_t (&values)[3], int rank, int64_t filler)

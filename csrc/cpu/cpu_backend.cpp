@@ -2,6 +2,8 @@
 
 #include <omp.h>
 
+#include <algorithm>
+
 #include "cpu/bias.hpp"
 #include "cpu/conv_list.hpp"
 #include "cpu/matrix.hpp"
@@ -31,9 +33,9 @@ class CpuBackend final : public Backend {
         return make_backward_data(geometry, workspace_limit, threads_);
     }
     [[nodiscard]] std::unique_ptr<FilterPass>
-    backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const override
+    backward_filter(const ConvGeometry &geometry, Values x, int64_t workspace_limit) const override
     {
-        return make_backward_filter(geometry, workspace_limit, threads_);
+        return make_backward_filter(geometry, x, workspace_limit, threads_);
     }
     void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
                        void *db) const override
@@ -137,7 +139,9 @@ std::shared_ptr<const Backend> make_cpu_backend(const xconv_context_desc &desc)
         fail(XCONV_INVALID_ARGUMENT, "threads = {}: must be between 0 and {}", desc.threads,
              kMostThreads);
     }
-    return std::make_shared<CpuBackend>(desc.threads == 0 ? omp_get_max_threads() : desc.threads);
+    // A team smaller than a kernel was made for would never finish.
+    const int wanted = desc.threads == 0 ? omp_get_max_threads() : desc.threads;
+    return std::make_shared<CpuBackend>(std::min(wanted, omp_get_thread_limit()));
 }
 
 std::string describe_cpu_backend()

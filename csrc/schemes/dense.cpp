@@ -22,8 +22,8 @@ class Dense final : public Projection {
             x_first_.emplace(setup);
         }
         else {
-            on_probes_.emplace(setup.backend, geometry_, probes_, probes_at_once(setup),
-                               setup.workspace_limit / 4);
+            on_probes_.emplace(setup.backend, geometry_, setup.probe_values(), probes_,
+                               probes_at_once(setup), setup.workspace_limit / 4);
         }
     }
 

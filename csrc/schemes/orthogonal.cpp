@@ -200,7 +200,7 @@ class Orthogonal final : public Projection {
                 if (!filter) {
                     filter = setup.backend.backward_filter(
                         geometry_.with_channels(images(block), channels, geometry_.out_per_group()),
-                        setup.workspace_limit / 4);
+                        setup.probe_values(), setup.workspace_limit / 4);
                 }
             });
         }
