@@ -11,7 +11,7 @@ namespace {
 
 /// project() sums x in segments of this length, each by one thread, and then the
 /// segments in order, so that no sum depends on who computed it.
-constexpr int64_t kSegment = 8 * kTileRows;
+constexpr int64_t kSegment = 16 * kTileRows;
 /// Partial sums stay below this, by taking fewer columns at a time.
 constexpr int64_t kPartialBytes = int64_t{4} << 20;
 
@@ -109,12 +109,14 @@ void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stri
                Matrix out, Source &&source)
 {
     const Kernels<T> &kernels = ops.simd->kernels<T>();
-    const int64_t tiles = ceil_div(out.cols, kMixRun);
+    // A pass over many rows takes shorter runs, for its sums to stay in the cache.
+    const int64_t longest = out.rows <= kMixRows / 2 ? kMixRun : kMixRun / 2;
+    const int64_t tiles = ceil_div(out.cols, longest);
     parallel_for(threads_for(ops, out.rows, depth, out.cols), tiles, [&](int64_t tile) {
         alignas(64) T sums[kMixRows * kMixRun];
         alignas(64) T scratch[kColumnGroup * kMixRun];
-        const int64_t m = tile * kMixRun;
-        const int64_t run = std::min(kMixRun, out.cols - m);
+        const int64_t m = tile * longest;
+        const int64_t run = std::min(longest, out.cols - m);
         for (int64_t i = 0; i < out.rows; i += kMixRows) {
             const int64_t rows = std::min(kMixRows, out.rows - i);
             std::fill(sums, sums + rows * kMixRun, T(0));
@@ -161,11 +163,16 @@ void ProbeOps::draw(Dtype dtype, const Probes &probes, Matrix out) const
         constexpr int64_t cost = 8; // of drawing and storing an entry
         parallel_for(
             threads_for(*this, out.rows, cost, out.cols), tiles * groups, [&](int64_t task) {
-                alignas(64) T z[kColumnGroup * kTileRows];
                 const int64_t p = task / groups * kTileRows;
                 const int64_t j = task % groups * kColumnGroup;
                 const int64_t rows = std::min(kTileRows, out.cols - p);
                 const int64_t columns = std::min(kColumnGroup, out.rows - j);
+                if (rows % kDrawUnit == 0) {
+                    kernels.draw(shifted(probes, p, j), rows, columns, row<T>(out, j) + p,
+                                 out.stride);
+                    return;
+                }
+                alignas(64) T z[kColumnGroup * kTileRows];
                 kernels.draw(shifted(probes, p, j), rows, columns, z, kTileRows);
                 for (int64_t c = 0; c < columns; ++c) {
                     std::copy(z + c * kTileRows, z + c * kTileRows + rows, row<T>(out, j + c) + p);

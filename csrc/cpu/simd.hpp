@@ -12,12 +12,12 @@ namespace xconv::cpu {
 /// Columns of z drawn together, and rows of a tile of z that project() holds in
 /// the first-level cache.
 inline constexpr int64_t kColumnGroup = 8;
-inline constexpr int64_t kTileRows = 1024;
+inline constexpr int64_t kTileRows = 512;
 /// draw() rounds rows up to this many, so rows of its output need that room.
 inline constexpr int64_t kDrawUnit = 32;
 /// Rows of output that mix() takes at most, and its longest run of columns.
 inline constexpr int64_t kMixRows = 32;
-inline constexpr int64_t kMixRun = 256;
+inline constexpr int64_t kMixRun = 512;
 
 template <class T> struct Kernels {
     /// out[j * stride + p] = z(p, j) of the window, p < rows rounded up to

@@ -12,16 +12,19 @@ namespace xconv::cpu::XCONV_SIMD {
 
 namespace {
 
-// dot() holds kDotRows x kDotColumns accumulators, as the registers allow.
+// dot() holds kDotRows x kDotColumns accumulators and mix() kMixOutputs x 2, as
+// the registers allow.
 #if defined(__AVX512F__)
 constexpr int kDotRows = 3;
 constexpr int kDotColumns = 8;
+constexpr int kMixOutputs = 8;
 #else
 constexpr int kDotRows = 2;
 constexpr int kDotColumns = 4;
+constexpr int kMixOutputs = 4;
 #endif
-constexpr int kMixOutputs = 4; // mix() holds kMixOutputs x 2 accumulators
-constexpr int kMixDepth = 8;   // and returns to them after so many terms
+constexpr int kMixRest = 4;  // outputs, where there are fewer
+constexpr int kMixDepth = 8; // terms that mix() adds before it stores a sum
 
 // ---------------------------------------------------------------- projecting
 
@@ -156,6 +159,10 @@ inline void mix_depth(const T *c, int64_t k_stride, int64_t i_stride, int64_t ro
     for (; i + kMixOutputs <= rows; i += kMixOutputs) {
         mix_block<T, kMixOutputs, D, false>(c + i * i_stride, k_stride, i_stride, in, in_stride,
                                             run, out + i * kMixRun);
+    }
+    if (i == 0 && rows >= kMixRest) {
+        mix_block<T, kMixRest, D, true>(c, k_stride, i_stride, in, in_stride, run, out);
+        i = kMixRest;
     }
     for (; i < rows; ++i) {
         mix_block<T, 1, D, false>(c + i * i_stride, k_stride, i_stride, in, in_stride, run,

@@ -7,76 +7,43 @@
 #include <optional>
 
 #include "cost.hpp"
-#include "schemes/x_first.hpp"
+#include "schemes/two_orders.hpp"
 
 namespace xconv {
 
 namespace {
 
-class Independent final : public Projection {
+class Independent final : public TwoOrders {
   public:
     explicit Independent(const ProjectionSetup &setup)
-        : geometry_(setup.geometry), distribution_(setup.distribution), probes_(setup.probes),
-          sketch_workspace_(setup.backend.project_workspace(geometry_.dtype,
-                                                            geometry_.batch * geometry_.in_channels,
-                                                            geometry_.in_points(), probes_))
+        : TwoOrders(setup), probes_(setup.probes),
+          sketch_workspace_(setup.backend.project_workspace(
+              geometry().dtype, geometry().batch * geometry().in_channels, geometry().in_points(),
+              probes_))
     {
-        if (choose(setup) == XCONV_X_FIRST) {
-            x_first_.emplace(setup);
-            return;
-        }
-        samples_ = samples_at_once(setup);
-        whole_ = probe_filter(setup, samples_);
-        if (geometry_.batch % samples_ != 0) {
-            rest_ = probe_filter(setup, geometry_.batch % samples_);
+        if (prepare(setup, choose(setup))) {
+            samples_ = samples_at_once(setup);
+            whole_ = probe_filter(setup, samples_);
+            if (geometry().batch % samples_ != 0) {
+                rest_ = probe_filter(setup, geometry().batch % samples_);
+            }
         }
     }
 
     [[nodiscard]] int64_t numbers_per_sample() const override
     {
-        return geometry_.in_channels * probes_;
-    }
-    [[nodiscard]] xconv_contraction contraction() const override
-    {
-        return x_first_ ? XCONV_X_FIRST : XCONV_DY_FIRST;
+        return geometry().in_channels * probes_;
     }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
-    [[nodiscard]] int64_t filter_workspace() const override
-    {
-        if (x_first_) {
-            return x_first_->workspace();
-        }
-        Arena arena(nullptr);
-        static_cast<void>(take(arena));
-        return arena.used();
-    }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
     void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
                 void *workspace) const override
     {
-        const int64_t rows = geometry_.batch * geometry_.in_channels;
-        const int64_t length = geometry_.in_points();
-        on.project(geometry_.dtype, {seed, distribution_, 0, 0}, {x, rows, length, length},
+        const int64_t rows = geometry().batch * geometry().in_channels;
+        const int64_t length = geometry().in_points();
+        on.project(geometry().dtype, probes(seed, 0, 0), {x, rows, length, length},
                    {numbers, rows, probes_, probes_}, workspace);
-    }
-
-    void filter(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
-                void *workspace) const override
-    {
-        if (x_first_) {
-            reconstruct(on, seed, numbers, dy, sum, workspace);
-        }
-        else {
-            probe_dy(on, seed, numbers, dy, sum, workspace);
-        }
-    }
-
-    [[nodiscard]] std::string describe() const override
-    {
-        return x_first_ ? x_first_->describe()
-                        : fmt::format("dy first, {} samples at a time, {}", samples_,
-                                      whole_->describe());
     }
 
   private:
@@ -89,37 +56,35 @@ class Independent final : public Projection {
         void *filter;
     };
 
-    [[nodiscard]] int64_t bytes() const { return element_bytes(geometry_.dtype); }
-
     /// Numbers of V for one sample: Co * r * K.
     [[nodiscard]] int64_t v_sample() const
     {
-        return checked_mul(geometry_.out_channels * geometry_.kernel_points(), probes_,
+        return checked_mul(geometry().out_channels * geometry().kernel_points(), probes_,
                            "workspace");
     }
 
-    [[nodiscard]] Pieces take(Arena &arena) const
+    Pieces take(Arena &arena) const
     {
         const int64_t v = checked_mul(samples_, v_sample() * bytes(), "workspace");
-        return {arena.take(checked_mul(probes_, geometry_.in_points() * bytes(), "workspace")),
+        return {arena.take(checked_mul(probes_, geometry().in_points() * bytes(), "workspace")),
                 arena.take(v),
                 arena.take(v),
                 arena.take(samples_ * numbers_per_sample() * bytes()),
-                arena.take(geometry_.w_count() * bytes()),
+                arena.take(geometry().w_count() * bytes()),
                 arena.take(std::max(whole_->workspace(), rest_ ? rest_->workspace() : 0))};
     }
 
     [[nodiscard]] int64_t samples_at_once(const ProjectionSetup &setup) const
     {
         const int64_t one = (2 * v_sample() + numbers_per_sample()) * bytes();
-        return std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry_.batch);
+        return std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry().batch);
     }
 
     /// All output channels of all samples against r input channels: one image.
     [[nodiscard]] ConvGeometry probe_geometry(int64_t samples) const
     {
-        return geometry_.with_channels(
-            1, probes_, checked_mul(samples, geometry_.out_channels, "batch * out_channels"));
+        return geometry().with_channels(
+            1, probes_, checked_mul(samples, geometry().out_channels, "batch * out_channels"));
     }
     [[nodiscard]] std::unique_ptr<FilterPass> probe_filter(const ProjectionSetup &setup,
                                                            int64_t samples) const
@@ -131,79 +96,81 @@ class Independent final : public Projection {
     [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
     {
         const auto r = static_cast<double>(probes_);
-        const auto x = static_cast<double>(geometry_.x_count());
-        const double v = static_cast<double>(geometry_.batch) *
-                         static_cast<double>(geometry_.out_channels) *
-                         static_cast<double>(geometry_.kernel_points()) * r;
+        const auto x = static_cast<double>(geometry().x_count());
+        const double v = static_cast<double>(geometry().batch) *
+                         static_cast<double>(geometry().out_channels) *
+                         static_cast<double>(geometry().kernel_points()) * r;
         const double dy_first =
-            filter_cost(probe_geometry(geometry_.batch)) +
-            product_cost(v * static_cast<double>(geometry_.in_per_group()), 2 * v);
-        const double x_first = product_cost(r * x, x) + filter_cost(geometry_);
-        const bool fits = (2 * v_sample() + probes_ * geometry_.in_points()) * bytes() <=
+            filter_cost(probe_geometry(geometry().batch)) +
+            product_cost(v * static_cast<double>(geometry().in_per_group()), 2 * v);
+        const double x_first = product_cost(r * x, x) + filter_cost(geometry());
+        const bool fits = (2 * v_sample() + probes_ * geometry().in_points()) * bytes() <=
                           setup.workspace_limit / 2;
         return choose_contraction(setup.requested, fits, dy_first, x_first);
     }
 
-    void reconstruct(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
-                     void *sum, void *workspace) const
+    void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+                     const XHatPart &part) const override
     {
-        const auto *kept = static_cast<const std::byte *>(numbers);
-        x_first_->run(on, dy, sum, workspace, [&](const XHatPart &part) {
-            const int64_t rows = part.count * geometry_.in_channels;
-            on.expand(geometry_.dtype, {seed, distribution_, part.offset, 0},
-                      {kept + part.first * numbers_per_sample() * bytes(), rows, probes_, probes_},
-                      {part.x_hat, rows, part.length, part.length});
-        });
+        const int64_t rows = part.count * geometry().in_channels;
+        on.expand(geometry().dtype, probes(seed, part.offset, 0),
+                  {at(numbers, part.first * numbers_per_sample()), rows, probes_, probes_},
+                  {part.x_hat, rows, part.length, part.length});
     }
 
-    void probe_dy(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
-                  void *workspace) const
+    void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
+                           void *sum, void *workspace) const override
     {
-        const Dtype dtype = geometry_.dtype;
-        const int64_t k = geometry_.kernel_points();
+        const Dtype dtype = geometry().dtype;
+        const int64_t k = geometry().kernel_points();
         Arena arena(workspace);
         const Pieces pieces = take(arena);
-        const int64_t points = geometry_.in_points();
-        on.draw(dtype, {seed, distribution_, 0, 0}, {pieces.z, probes_, points, points});
-        for (int64_t first = 0; first < geometry_.batch; first += samples_) {
-            const int64_t count = std::min(samples_, geometry_.batch - first);
-            const auto *dy_chunk =
-                static_cast<const std::byte *>(dy) + first * geometry_.y_sample() * bytes();
-            const auto *kept =
-                static_cast<const std::byte *>(numbers) + first * numbers_per_sample() * bytes();
+        const int64_t points = geometry().in_points();
+        on.draw(dtype, probes(seed, 0, 0), {pieces.z, probes_, points, points});
+        for (int64_t first = 0; first < geometry().batch; first += samples_) {
+            const int64_t count = std::min(samples_, geometry().batch - first);
             const FilterPass &pass = count == samples_ ? *whole_ : *rest_;
-            pass.run(on, pieces.z, dy_chunk, false, pieces.v, pieces.filter);
-            on.transpose(dtype, pieces.v, count, geometry_.out_channels, probes_, k,
+            pass.run(on, pieces.z, at(dy, first * geometry().y_sample()), false, pieces.v,
+                     pieces.filter);
+            on.transpose(dtype, pieces.v, count, geometry().out_channels, probes_, k,
                          pieces.v_turned);
-            on.transpose(dtype, kept, count, geometry_.in_channels, probes_, 1, pieces.x_turned);
+            on.transpose(dtype, at(numbers, first * numbers_per_sample()), count,
+                         geometry().in_channels, probes_, 1, pieces.x_turned);
             contract(on, pieces, count, first > 0);
         }
-        on.transpose(dtype, pieces.sum_turned, geometry_.groups, geometry_.in_per_group(),
-                     geometry_.out_per_group(), k, sum);
+        on.transpose(dtype, pieces.sum_turned, geometry().groups, geometry().in_per_group(),
+                     geometry().out_per_group(), k, sum);
+    }
+
+    [[nodiscard]] int64_t dy_first_workspace() const override
+    {
+        Arena arena(nullptr);
+        take(arena);
+        return arena.used();
+    }
+
+    [[nodiscard]] std::string describe_dy_first() const override
+    {
+        return fmt::format("{} samples at a time, {}", samples_, whole_->describe());
     }
 
     /// sum_turned (+)= x_turnedᵀ v_turned, group by group, over (sample, probe).
     void contract(const Backend &on, const Pieces &pieces, int64_t count, bool accumulate) const
     {
         const int64_t depth = count * probes_;
-        const int64_t ci = geometry_.in_per_group();
-        const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
-        for (int64_t g = 0; g < geometry_.groups; ++g) {
-            const auto at = [&](void *base, int64_t elements) {
-                return static_cast<void *>(static_cast<std::byte *>(base) + elements * bytes());
-            };
+        const int64_t ci = geometry().in_per_group();
+        const int64_t columns = geometry().out_per_group() * geometry().kernel_points();
+        for (int64_t g = 0; g < geometry().groups; ++g) {
             on.multiply_at_b(
-                geometry_.dtype, {at(pieces.x_turned, g * ci), depth, ci, geometry_.in_channels},
-                {at(pieces.v_turned, g * columns), depth, columns, geometry_.groups * columns},
+                geometry().dtype, {at(pieces.x_turned, g * ci), depth, ci, geometry().in_channels},
+                {at(pieces.v_turned, g * columns), depth, columns, geometry().groups * columns},
                 accumulate, {at(pieces.sum_turned, g * ci * columns), ci, columns, columns});
         }
     }
 
-    ConvGeometry geometry_;
-    Distribution distribution_;
     int64_t probes_;
     int64_t sketch_workspace_;
-    std::optional<XFirst> x_first_; // or, for dy first:
+    // for dy first:
     int64_t samples_ = 0;
     std::unique_ptr<FilterPass> whole_;
     std::unique_ptr<FilterPass> rest_;

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "cost.hpp"
-#include "schemes/x_first.hpp"
+#include "schemes/two_orders.hpp"
 
 namespace xconv {
 
@@ -50,76 +50,40 @@ std::vector<Block> deal_columns(int64_t channels, int64_t probes)
     return blocks;
 }
 
-class Orthogonal final : public Projection {
+class Orthogonal final : public TwoOrders {
   public:
     explicit Orthogonal(const ProjectionSetup &setup)
-        : geometry_(setup.geometry), distribution_(setup.distribution),
-          blocks_(deal_columns(geometry_.in_channels, setup.probes)),
-          per_channel_(columns_per_channel(geometry_.in_channels, setup.probes)),
+        : TwoOrders(setup), blocks_(deal_columns(geometry().in_channels, setup.probes)),
+          per_channel_(columns_per_channel(geometry().in_channels, setup.probes)),
           columns_(blocks_.back().column + blocks_.back().columns)
     {
         for (const Block &block : blocks_) {
             sketch_workspace_ =
                 std::max(sketch_workspace_,
-                         setup.backend.project_workspace(geometry_.dtype, geometry_.batch,
-                                                         block.channels * geometry_.in_points(),
+                         setup.backend.project_workspace(geometry().dtype, geometry().batch,
+                                                         block.channels * geometry().in_points(),
                                                          block.columns));
         }
-        if (choose(setup) == XCONV_X_FIRST) {
-            x_first_.emplace(setup);
-        }
-        else {
+        if (prepare(setup, choose(setup))) {
             prepare_filters(setup);
         }
     }
 
     [[nodiscard]] int64_t numbers_per_sample() const override { return columns_; }
-    [[nodiscard]] xconv_contraction contraction() const override
-    {
-        return x_first_ ? XCONV_X_FIRST : XCONV_DY_FIRST;
-    }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
-    [[nodiscard]] int64_t filter_workspace() const override
-    {
-        if (x_first_) {
-            return x_first_->workspace();
-        }
-        Arena arena(nullptr);
-        static_cast<void>(take(arena));
-        return arena.used();
-    }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(per_channel_); }
 
     void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
                 void *workspace) const override
     {
-        const int64_t points = geometry_.in_points();
+        const int64_t points = geometry().in_points();
         for (const Block &block : blocks_) {
-            on.project(geometry_.dtype, probes(seed, block),
-                       {at(x, block.channel * points), geometry_.batch, block.channels * points,
-                        geometry_.x_sample()},
-                       {at(numbers, block.column), geometry_.batch, block.columns, columns_},
+            on.project(geometry().dtype, probes(seed, block.channel * points, block.column),
+                       {at(x, block.channel * points), geometry().batch, block.channels * points,
+                        geometry().x_sample()},
+                       {at(numbers, block.column), geometry().batch, block.columns, columns_},
                        workspace);
         }
-    }
-
-    void filter(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
-                void *workspace) const override
-    {
-        if (x_first_) {
-            reconstruct(on, seed, numbers, dy, sum, workspace);
-        }
-        else {
-            sketch_dy(on, seed, numbers, dy, sum, workspace);
-        }
-    }
-
-    [[nodiscard]] std::string describe() const override
-    {
-        return x_first_
-                   ? x_first_->describe()
-                   : fmt::format("dy first, {} blocks, {} probes at a time, {}", blocks_.size(),
-                                 columns_at_once_, filters_.begin()->second->describe());
     }
 
   private:
@@ -132,36 +96,22 @@ class Orthogonal final : public Projection {
     /// Shape of a block's filter pass: images (columns) and input channels.
     using Shape = std::pair<int64_t, int64_t>;
 
-    [[nodiscard]] int64_t bytes() const { return element_bytes(geometry_.dtype); }
-    [[nodiscard]] const void *at(const void *base, int64_t elements) const
-    {
-        return static_cast<const std::byte *>(base) + elements * bytes();
-    }
-    [[nodiscard]] void *at(void *base, int64_t elements) const
-    {
-        return static_cast<std::byte *>(base) + elements * bytes();
-    }
-    [[nodiscard]] Probes probes(uint64_t seed, const Block &block) const
-    {
-        return {seed, distribution_, block.channel * geometry_.in_points(), block.column};
-    }
-
     [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
     {
-        const auto batch = static_cast<double>(geometry_.batch);
-        const auto x = static_cast<double>(geometry_.x_sample());
-        const auto y = static_cast<double>(geometry_.y_sample());
+        const auto batch = static_cast<double>(geometry().batch);
+        const auto x = static_cast<double>(geometry().x_sample());
+        const auto y = static_cast<double>(geometry().y_sample());
         const auto columns = static_cast<double>(columns_);
         const double dy_first =
             product_cost(columns * batch * y, columns * y) +
             static_cast<double>(blocks_.size()) *
-                filter_cost(geometry_.with_channels(blocks_[0].columns, blocks_[0].channels,
-                                                    geometry_.out_per_group()));
+                filter_cost(geometry().with_channels(blocks_[0].columns, blocks_[0].channels,
+                                                     geometry().out_per_group()));
         const double x_first =
             product_cost(static_cast<double>(per_channel_) * batch * x, batch * x) +
-            filter_cost(geometry_);
+            filter_cost(geometry());
         const bool fits =
-            blocks_[0].columns * geometry_.y_sample() * bytes() <= setup.workspace_limit / 2;
+            blocks_[0].columns * geometry().y_sample() * bytes() <= setup.workspace_limit / 2;
         return choose_contraction(setup.requested, fits, dy_first, x_first);
     }
 
@@ -169,7 +119,7 @@ class Orthogonal final : public Projection {
     /// a group see its own input channels only.
     template <class Visit> void for_each_part(const Block &block, Visit &&visit) const
     {
-        const int64_t per_group = geometry_.in_per_group();
+        const int64_t per_group = geometry().in_per_group();
         int64_t from = block.channel;
         const int64_t end = block.channel + block.channels;
         while (from < end) {
@@ -184,12 +134,12 @@ class Orthogonal final : public Projection {
     /// cotangents lie apart, and they go one by one.
     [[nodiscard]] int64_t images(const Block &block) const
     {
-        return geometry_.groups == 1 ? block.columns : 1;
+        return geometry().groups == 1 ? block.columns : 1;
     }
 
     void prepare_filters(const ProjectionSetup &setup)
     {
-        const int64_t one = geometry_.y_sample() * bytes();
+        const int64_t one = geometry().y_sample() * bytes();
         const int64_t block_columns = blocks_[0].columns;
         columns_at_once_ =
             std::clamp(setup.workspace_limit / 2 / one / block_columns * block_columns,
@@ -199,59 +149,57 @@ class Orthogonal final : public Projection {
                 auto &filter = filters_[{images(block), channels}];
                 if (!filter) {
                     filter = setup.backend.backward_filter(
-                        geometry_.with_channels(images(block), channels, geometry_.out_per_group()),
+                        geometry().with_channels(images(block), channels,
+                                                 geometry().out_per_group()),
                         setup.probe_values(), setup.workspace_limit / 4);
                 }
             });
         }
     }
 
-    [[nodiscard]] Pieces take(Arena &arena) const
+    Pieces take(Arena &arena) const
     {
         int64_t z = 0;
         int64_t channels = 0;
         int64_t filter = 0;
         for (const auto &[shape, pass] : filters_) {
             z = std::max(
-                z, checked_mul(shape.first * shape.second, geometry_.in_points(), "workspace"));
+                z, checked_mul(shape.first * shape.second, geometry().in_points(), "workspace"));
             channels = std::max(channels, shape.second);
             filter = std::max(filter, pass->workspace());
         }
-        const int64_t dw = geometry_.out_per_group() * channels * geometry_.kernel_points();
+        const int64_t dw = geometry().out_per_group() * channels * geometry().kernel_points();
         return {
-            arena.take(checked_mul(columns_at_once_, geometry_.y_sample() * bytes(), "workspace")),
+            arena.take(checked_mul(columns_at_once_, geometry().y_sample() * bytes(), "workspace")),
             arena.take(z * bytes()), arena.take(dw * bytes()), arena.take(filter)};
     }
 
-    void reconstruct(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
-                     void *sum, void *workspace) const
+    void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+                     const XHatPart &part) const override
     {
-        x_first_->run(on, dy, sum, workspace, [&](const XHatPart &part) {
-            const int64_t stride = geometry_.in_channels * part.length;
-            for (const Block &block : blocks_) {
-                const ConstMatrix x_bar{at(numbers, part.first * columns_ + block.column),
-                                        part.count, block.columns, columns_};
-                for_each_run(geometry_, part, block.channel, block.channels,
-                             [&](int64_t row, void *x_hat, int64_t length) {
-                                 on.expand(geometry_.dtype,
-                                           {seed, distribution_, row, block.column}, x_bar,
-                                           {x_hat, part.count, length, stride});
-                             });
-            }
-        });
+        const int64_t stride = geometry().in_channels * part.length;
+        for (const Block &block : blocks_) {
+            const ConstMatrix x_bar{at(numbers, part.first * columns_ + block.column), part.count,
+                                    block.columns, columns_};
+            for_each_run(geometry(), part, block.channel, block.channels,
+                         [&](int64_t row, void *x_hat, int64_t length) {
+                             on.expand(geometry().dtype, probes(seed, row, block.column), x_bar,
+                                       {x_hat, part.count, length, stride});
+                         });
+        }
     }
 
-    void sketch_dy(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
-                   void *workspace) const
+    void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
+                           void *sum, void *workspace) const override
     {
-        const int64_t y = geometry_.y_sample();
+        const int64_t y = geometry().y_sample();
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         auto block = blocks_.begin();
         for (int64_t first = 0; first < columns_; first += columns_at_once_) {
             const int64_t count = std::min(columns_at_once_, columns_ - first);
-            on.combine(geometry_.dtype, {at(numbers, first), geometry_.batch, count, columns_},
-                       {dy, geometry_.batch, y, y}, {pieces.l, count, y, y});
+            on.combine(geometry().dtype, {at(numbers, first), geometry().batch, count, columns_},
+                       {dy, geometry().batch, y, y}, {pieces.l, count, y, y});
             for (; block != blocks_.end() && block->column < first + count; ++block) {
                 filter_block(on, seed, *block, at(pieces.l, (block->column - first) * y), pieces,
                              sum);
@@ -259,41 +207,51 @@ class Orthogonal final : public Projection {
         }
     }
 
+    [[nodiscard]] int64_t dy_first_workspace() const override
+    {
+        Arena arena(nullptr);
+        take(arena);
+        return arena.used();
+    }
+
+    [[nodiscard]] std::string describe_dy_first() const override
+    {
+        return fmt::format("{} blocks, {} probes at a time, {}", blocks_.size(), columns_at_once_,
+                           filters_.begin()->second->describe());
+    }
+
     /// sum[:, the block's channels, :] = wgrad(z, l).
     void filter_block(const Backend &on, uint64_t seed, const Block &block, const void *l,
                       const Pieces &pieces, void *sum) const
     {
-        const Dtype dtype = geometry_.dtype;
-        const int64_t k = geometry_.kernel_points();
-        const int64_t rows = geometry_.out_per_group();
+        const Dtype dtype = geometry().dtype;
+        const int64_t k = geometry().kernel_points();
+        const int64_t rows = geometry().out_per_group();
         const int64_t batch = images(block);
         for_each_part(block, [&](int64_t group, int64_t channel, int64_t channels) {
-            const int64_t length = channels * geometry_.in_points();
+            const int64_t length = channels * geometry().in_points();
             const FilterPass &pass = *filters_.at({batch, channels});
             for (int64_t column = 0; column < block.columns; column += batch) {
-                on.draw(
-                    dtype,
-                    {seed, distribution_, channel * geometry_.in_points(), block.column + column},
-                    {pieces.z, batch, length, length});
+                on.draw(dtype,
+                        probes(seed, channel * geometry().in_points(), block.column + column),
+                        {pieces.z, batch, length, length});
                 pass.run(
                     on, pieces.z,
-                    at(l, column * geometry_.y_sample() + group * rows * geometry_.out_points()),
+                    at(l, column * geometry().y_sample() + group * rows * geometry().out_points()),
                     column > 0, pieces.dw, pieces.filter);
             }
-            const int64_t per_group = geometry_.in_per_group();
+            const int64_t per_group = geometry().in_per_group();
             const int64_t target = group * rows * per_group + channel % per_group;
             on.copy_matrix(dtype, {pieces.dw, rows, channels * k, channels * k},
                            {at(sum, target * k), rows, channels * k, per_group * k});
         });
     }
 
-    ConvGeometry geometry_;
-    Distribution distribution_;
     std::vector<Block> blocks_;
     int64_t per_channel_;
     int64_t columns_;
     int64_t sketch_workspace_ = 0;
-    std::optional<XFirst> x_first_; // or, for dy first:
+    // for dy first:
     int64_t columns_at_once_ = 0;
     std::map<Shape, std::unique_ptr<FilterPass>> filters_;
 };

@@ -1,0 +1,84 @@
+// A projection that can be contracted in either order: what the random ones have
+// in common.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "schemes/x_first.hpp"
+
+namespace xconv {
+
+class TwoOrders : public Projection {
+  public:
+    [[nodiscard]] xconv_contraction contraction() const final
+    {
+        return x_first_ ? XCONV_X_FIRST : XCONV_DY_FIRST;
+    }
+    [[nodiscard]] int64_t filter_workspace() const final
+    {
+        return x_first_ ? x_first_->workspace() : dy_first_workspace();
+    }
+    void filter(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
+                void *workspace) const final
+    {
+        if (x_first_) {
+            x_first_->run(on, dy, sum, workspace,
+                          [&](const XHatPart &part) { reconstruct(on, seed, numbers, part); });
+        }
+        else {
+            contract_dy_first(on, seed, numbers, dy, sum, workspace);
+        }
+    }
+    [[nodiscard]] std::string describe() const final
+    {
+        return x_first_ ? x_first_->describe() : "dy first, " + describe_dy_first();
+    }
+
+  protected:
+    explicit TwoOrders(const ProjectionSetup &setup)
+        : geometry_(setup.geometry), distribution_(setup.distribution)
+    {
+    }
+
+    /// Prepare for the order chosen; true for dy first, which the derived class
+    /// prepares itself.
+    bool prepare(const ProjectionSetup &setup, xconv_contraction order)
+    {
+        if (order == XCONV_X_FIRST) {
+            x_first_.emplace(setup);
+        }
+        return order == XCONV_DY_FIRST;
+    }
+
+    /// Write a part of x-hat, without the factor scale().
+    virtual void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+                             const XHatPart &part) const = 0;
+    /// filter() the other way.
+    virtual void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers,
+                                   const void *dy, void *sum, void *workspace) const = 0;
+    [[nodiscard]] virtual int64_t dy_first_workspace() const = 0;
+    [[nodiscard]] virtual std::string describe_dy_first() const = 0;
+
+    [[nodiscard]] const ConvGeometry &geometry() const { return geometry_; }
+    [[nodiscard]] int64_t bytes() const { return element_bytes(geometry_.dtype); }
+    [[nodiscard]] const void *at(const void *base, int64_t elements) const
+    {
+        return static_cast<const std::byte *>(base) + elements * bytes();
+    }
+    [[nodiscard]] void *at(void *base, int64_t elements) const
+    {
+        return static_cast<std::byte *>(base) + elements * bytes();
+    }
+    [[nodiscard]] Probes probes(uint64_t seed, int64_t row, int64_t column) const
+    {
+        return {seed, distribution_, row, column};
+    }
+
+  private:
+    ConvGeometry geometry_;
+    Distribution distribution_;
+    std::optional<XFirst> x_first_; // when that is the order
+};
+
+} // namespace xconv
