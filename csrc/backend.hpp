@@ -49,6 +49,17 @@ struct Matrix {
     operator ConstMatrix() const { return {data, rows, cols, stride}; } // NOLINT: a view of itself
 };
 
+/// Equal runs of places: run c is [c * stride, c * stride + length). They are
+/// counted through: place p is place p % length of run p / length.
+struct Runs {
+    int64_t count;
+    int64_t length;
+    int64_t stride;
+
+    [[nodiscard]] int64_t total() const { return count * length; }
+    static Runs one(int64_t length) { return {1, length, length}; }
+};
+
 class Backend;
 
 /// What is known of the numbers in x when a pass is made.
@@ -123,15 +134,15 @@ class Backend {
                          void *workspace) const = 0;
     [[nodiscard]] virtual int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
                                                     int64_t columns) const = 0;
-    /// out(j, p) = z(p, j): one row for every probe.
-    virtual void draw(Dtype dtype, const Probes &probes, Matrix out) const = 0;
-    /// out(i, p) = sum over j of coefficients(i, j) * z(p, j).
-    virtual void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients,
+    /// out(j, p) = z(place p of rows, j): one row of out for every probe.
+    virtual void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const = 0;
+    /// out(i, p) = sum over j of coefficients(i, j) * z(place p of rows, j).
+    virtual void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                         Matrix out) const = 0;
 
     // --- dense algebra
-    /// out(j, m) = sum over b of coefficients(b, j) * in(b, m), out.cols long.
-    virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in,
+    /// out(j, m) = sum over b of coefficients(b, j) * in(b, place m of columns).
+    virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                          Matrix out) const = 0;
     /// out = aᵀ b, or out += aᵀ b when `accumulate`.
     virtual void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,

@@ -40,6 +40,13 @@ int64_t rows_of_y(const ConvGeometry &geometry) { return geometry.out[row_axis(g
 
 int64_t rows_of_x(const ConvGeometry &geometry) { return geometry.in[row_axis(geometry)]; }
 
+int64_t band_in_points(const ConvGeometry &geometry, int64_t rows)
+{
+    const size_t axis = row_axis(geometry);
+    const int64_t reach = (rows - 1) * geometry.stride[axis] + kernel_extent(geometry, axis);
+    return std::min(reach, geometry.in[axis]) * (geometry.in_points() / geometry.in[axis]);
+}
+
 bool can_band(const ConvGeometry &geometry)
 {
     const size_t axis = row_axis(geometry);

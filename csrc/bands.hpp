@@ -30,4 +30,14 @@ std::vector<Band> bands_of_x(const ConvGeometry &geometry, int64_t rows);
 int64_t rows_of_y(const ConvGeometry &geometry);
 int64_t rows_of_x(const ConvGeometry &geometry);
 
+/// The fewest rows a band should have, so that bands stay countable.
+inline int64_t least_band_rows(int64_t rows)
+{
+    constexpr int64_t most_bands = 256;
+    return (rows + most_bands - 1) / most_bands;
+}
+
+/// Elements of a channel of x that a band of so many rows of y meets, at most.
+int64_t band_in_points(const ConvGeometry &geometry, int64_t rows);
+
 } // namespace xconv

@@ -109,7 +109,7 @@ class BandedFilter final : public FilterPass {
     Bands<FilterPass> bands_;
 };
 
-/// Halve the bands until a pass fits, or one row is left.
+/// Halve the bands until a pass fits, or they cannot be halved.
 template <class Banded, class PassType>
 std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_t workspace_limit,
                               std::vector<Band> (*cut)(const ConvGeometry &, int64_t),
@@ -119,10 +119,11 @@ std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_
     if (whole->workspace() <= workspace_limit || !can_band(geometry)) {
         return whole;
     }
-    while (rows > 1) {
-        rows = (rows + 1) / 2;
+    const int64_t least = least_band_rows(rows);
+    while (rows > least) {
+        rows = std::max((rows + 1) / 2, least);
         Bands<PassType> bands(cut(geometry, rows), workspace_limit, make);
-        if (bands.workspace() <= workspace_limit || rows == 1) {
+        if (bands.workspace() <= workspace_limit || rows == least) {
             return std::make_unique<Banded>(std::move(bands));
         }
     }

@@ -53,19 +53,20 @@ class CpuBackend final : public Backend {
     {
         return cpu::project_workspace(dtype, rows, length, columns);
     }
-    void draw(Dtype dtype, const Probes &probes, Matrix out) const override
+    void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const override
     {
-        probes_.draw(dtype, probes, out);
+        probes_.draw(dtype, probes, rows, out);
     }
-    void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients,
+    void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                 Matrix out) const override
     {
-        probes_.expand(dtype, probes, coefficients, out);
+        probes_.expand(dtype, probes, rows, coefficients, out);
     }
 
-    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const override
+    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
+                 Matrix out) const override
     {
-        probes_.combine(dtype, coefficients, in, out);
+        probes_.combine(dtype, coefficients, in, columns, out);
     }
     void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,
                        Matrix out) const override

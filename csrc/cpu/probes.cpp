@@ -102,32 +102,57 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
     }
 }
 
-/// Tiles of the long axis: out(i, m) for i < rows in passes of kMixRows, fed by
-/// `source(k, depth, m, run)`, which returns `depth` <= kColumnGroup input rows.
+/// A piece of one run: places [place, place + length) counted through all runs,
+/// which lie at `position`.
+struct Tile {
+    int64_t place;
+    int64_t position;
+    int64_t length;
+};
+
+/// Runs in tiles of at most so many places; no tile spans two runs.
+struct Tiling {
+    Runs runs;
+    int64_t longest;
+
+    [[nodiscard]] int64_t per_run() const { return ceil_div(runs.length, longest); }
+    [[nodiscard]] int64_t count() const { return runs.count * per_run(); }
+    [[nodiscard]] Tile operator[](int64_t index) const
+    {
+        const int64_t run = index / per_run();
+        const int64_t offset = index % per_run() * longest;
+        return {run * runs.length + offset, run * runs.stride + offset,
+                std::min(longest, runs.length - offset)};
+    }
+};
+
+/// out(i, m) for all its columns, in passes of kMixRows rows, fed by
+/// `source(k, depth, tile, scratch)`, which returns `depth` <= kColumnGroup rows of
+/// input.
 template <class T, class Source>
 void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stride, int64_t depth,
-               Matrix out, Source &&source)
+               Runs columns, Matrix out, Source &&source)
 {
     const Kernels<T> &kernels = ops.simd->kernels<T>();
     // A pass over many rows takes shorter runs, for its sums to stay in the cache.
-    const int64_t longest = out.rows <= kMixRows / 2 ? kMixRun : kMixRun / 2;
-    const int64_t tiles = ceil_div(out.cols, longest);
-    parallel_for(threads_for(ops, out.rows, depth, out.cols), tiles, [&](int64_t tile) {
+    const Tiling tiles{columns, out.rows <= kMixRows / 2 ? kMixRun : kMixRun / 2};
+    const int threads = threads_for(ops, out.rows, depth, columns.total());
+    parallel_for(threads, tiles.count(), [&](int64_t index) {
         alignas(64) T sums[kMixRows * kMixRun];
         alignas(64) T scratch[kColumnGroup * kMixRun];
-        const int64_t m = tile * longest;
-        const int64_t run = std::min(longest, out.cols - m);
+        const Tile tile = tiles[index];
         for (int64_t i = 0; i < out.rows; i += kMixRows) {
             const int64_t rows = std::min(kMixRows, out.rows - i);
             std::fill(sums, sums + rows * kMixRun, T(0));
             for (int64_t k = 0; k < depth; k += kColumnGroup) {
                 const int64_t terms = std::min(kColumnGroup, depth - k);
-                const ConstMatrix in = source(k, terms, m, run, scratch);
+                const ConstMatrix in = source(k, terms, tile, scratch);
                 kernels.mix(c + k * k_stride + i * i_stride, k_stride, i_stride, rows, terms,
-                            static_cast<const T *>(in.data), in.stride, run, sums);
+                            static_cast<const T *>(in.data), in.stride, tile.length, sums);
             }
             for (int64_t r = 0; r < rows; ++r) {
-                std::copy(sums + r * kMixRun, sums + r * kMixRun + run, row<T>(out, i + r) + m);
+                std::copy(sums + r * kMixRun, sums + r * kMixRun + tile.length,
+                          row<T>(out, i + r) + tile.place);
             }
         }
     });
@@ -153,55 +178,60 @@ void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix 
     });
 }
 
-void ProbeOps::draw(Dtype dtype, const Probes &probes, Matrix out) const
+void ProbeOps::draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const
 {
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const Kernels<T> &kernels = simd->kernels<T>();
-        const int64_t tiles = ceil_div(out.cols, kTileRows);
+        const Tiling tiles{rows, kTileRows};
         const int64_t groups = ceil_div(out.rows, kColumnGroup);
         constexpr int64_t cost = 8; // of drawing and storing an entry
-        parallel_for(
-            threads_for(*this, out.rows, cost, out.cols), tiles * groups, [&](int64_t task) {
-                const int64_t p = task / groups * kTileRows;
-                const int64_t j = task % groups * kColumnGroup;
-                const int64_t rows = std::min(kTileRows, out.cols - p);
-                const int64_t columns = std::min(kColumnGroup, out.rows - j);
-                if (rows % kDrawUnit == 0) {
-                    kernels.draw(shifted(probes, p, j), rows, columns, row<T>(out, j) + p,
-                                 out.stride);
-                    return;
-                }
-                alignas(64) T z[kColumnGroup * kTileRows];
-                kernels.draw(shifted(probes, p, j), rows, columns, z, kTileRows);
-                for (int64_t c = 0; c < columns; ++c) {
-                    std::copy(z + c * kTileRows, z + c * kTileRows + rows, row<T>(out, j + c) + p);
-                }
-            });
+        const int used = threads_for(*this, out.rows, cost, rows.total());
+        parallel_for(used, tiles.count() * groups, [&](int64_t task) {
+            const Tile tile = tiles[task / groups];
+            const int64_t j = task % groups * kColumnGroup;
+            const int64_t columns = std::min(kColumnGroup, out.rows - j);
+            const Probes window = shifted(probes, tile.position, j);
+            T *target = row<T>(out, j) + tile.place;
+            if (tile.length % kDrawUnit == 0) {
+                kernels.draw(window, tile.length, columns, target, out.stride);
+                return;
+            }
+            alignas(64) T z[kColumnGroup * kTileRows];
+            kernels.draw(window, tile.length, columns, z, kTileRows);
+            for (int64_t c = 0; c < columns; ++c) {
+                std::copy(z + c * kTileRows, z + c * kTileRows + tile.length,
+                          target + c * out.stride);
+            }
+        });
     });
 }
 
-void ProbeOps::expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients, Matrix out) const
+void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
+                      Matrix out) const
 {
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const Kernels<T> &kernels = simd->kernels<T>();
-        mix_tiles<T>(*this, row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols, out,
-                     [&](int64_t k, int64_t terms, int64_t m, int64_t run, T *scratch) {
-                         kernels.draw(shifted(probes, m, k), run, terms, scratch, kMixRun);
-                         return ConstMatrix{scratch, terms, run, kMixRun};
+        mix_tiles<T>(*this, row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols,
+                     rows, out, [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
+                         kernels.draw(shifted(probes, tile.position, k), tile.length, terms,
+                                      scratch, kMixRun);
+                         return ConstMatrix{scratch, terms, tile.length, kMixRun};
                      });
     });
 }
 
-void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const
+void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
+                       Matrix out) const
 {
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        mix_tiles<T>(*this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, out,
-                     [&](int64_t k, int64_t terms, int64_t m, int64_t run, T *) {
-                         return ConstMatrix{row<T>(in, k) + m, terms, run, in.stride};
-                     });
+        mix_tiles<T>(
+            *this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, columns, out,
+            [&](int64_t k, int64_t terms, const Tile &tile, T *) {
+                return ConstMatrix{row<T>(in, k) + tile.position, terms, tile.length, in.stride};
+            });
     });
 }
 

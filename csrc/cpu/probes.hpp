@@ -15,9 +15,11 @@ struct ProbeOps {
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                  void *workspace) const;
-    void draw(Dtype dtype, const Probes &probes, Matrix out) const;
-    void expand(Dtype dtype, const Probes &probes, ConstMatrix coefficients, Matrix out) const;
-    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out) const;
+    void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const;
+    void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
+                Matrix out) const;
+    void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
+                 Matrix out) const;
 };
 
 int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns);

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "cost.hpp"
+#include "schemes/dy_first.hpp"
 #include "schemes/two_orders.hpp"
 
 namespace xconv {
@@ -19,8 +20,7 @@ class Dense final : public TwoOrders {
                                                             geometry().x_sample(), probes_))
     {
         if (prepare(setup, choose(setup))) {
-            on_probes_.emplace(setup.backend, geometry(), setup.probe_values(), probes_,
-                               probes_at_once(setup), setup.workspace_limit / 4);
+            dy_first_.emplace(setup, probes_);
         }
     }
 
@@ -37,40 +37,6 @@ class Dense final : public TwoOrders {
     }
 
   private:
-    struct Pieces {
-        void *z; // probes as images [chunk][Ci][N]
-        void *l; // their cotangents [chunk][Co][M]
-        void *filter;
-    };
-
-    Pieces take(Arena &arena) const
-    {
-        const int64_t chunk = on_probes_->chunk();
-        return {arena.take(checked_mul(chunk, geometry().x_sample() * bytes(), "workspace")),
-                arena.take(checked_mul(chunk, geometry().y_sample() * bytes(), "workspace")),
-                arena.take(on_probes_->workspace())};
-    }
-
-    /// One probe as an image, and its cotangent.
-    [[nodiscard]] int64_t probe_bytes() const
-    {
-        return (geometry().x_sample() + geometry().y_sample()) * bytes();
-    }
-    /// The share of the workspace that probes and their cotangents may take.
-    static int64_t probe_budget(const ProjectionSetup &setup)
-    {
-        return setup.workspace_limit * 3 / 4;
-    }
-    [[nodiscard]] int64_t probes_at_once(const ProjectionSetup &setup) const
-    {
-        // As few chunks as fit, evened out, and whole groups of columns where
-        // that makes no difference.
-        constexpr int64_t group = 8;
-        const int64_t most = std::max<int64_t>(probe_budget(setup) / probe_bytes(), 1);
-        const int64_t even = ceil_div(probes_, ceil_div(probes_, most));
-        return std::min(most, round_up(even, group));
-    }
-
     [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
     {
         const auto r = static_cast<double>(probes_);
@@ -80,55 +46,38 @@ class Dense final : public TwoOrders {
         const double dy_first =
             product_cost(r * batch * y, r * (x + y)) + filter_cost(geometry().with_batch(1)) * r;
         const double x_first = product_cost(r * batch * x, batch * x) + filter_cost(geometry());
-        const bool fits = probe_bytes() <= probe_budget(setup);
-        return choose_contraction(setup.requested, fits, dy_first, x_first);
+        return choose_contraction(setup.requested, true, dy_first, x_first);
     }
 
     void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
                      const XHatPart &part) const override
     {
-        const ConstMatrix x_bar{at(numbers, part.first * probes_), part.count, probes_, probes_};
-        const int64_t stride = geometry().in_channels * part.length;
-        for_each_run(geometry(), part, 0, geometry().in_channels,
-                     [&](int64_t row, void *x_hat, int64_t length) {
-                         on.expand(geometry().dtype, probes(seed, row, 0), x_bar,
-                                   {x_hat, part.count, length, stride});
-                     });
+        const Runs rows{geometry().in_channels, part.length, geometry().in_points()};
+        on.expand(geometry().dtype, probes(seed, part.offset, 0), rows,
+                  {at(numbers, part.first * probes_), part.count, probes_, probes_},
+                  {part.x_hat, part.count, rows.total(), rows.total()});
     }
 
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *workspace) const override
     {
-        const int64_t x = geometry().x_sample();
+        const Dtype dtype = geometry().dtype;
         const int64_t y = geometry().y_sample();
-        Arena arena(workspace);
-        const Pieces pieces = take(arena);
-        on_probes_->run(
-            on, false,
-            [&](int64_t first, int64_t count) {
-                on.draw(geometry().dtype, probes(seed, 0, first), {pieces.z, count, x, x});
-                on.combine(geometry().dtype, {at(numbers, first), geometry().batch, count, probes_},
-                           {dy, geometry().batch, y, y}, {pieces.l, count, y, y});
-                return std::pair<const void *, const void *>{pieces.z, pieces.l};
-            },
-            sum, pieces.filter);
+        dy_first_->run(on, sum, workspace, [&](const ProbePart &part) {
+            on.draw(dtype, probes(seed, part.x_offset, part.first), part.x,
+                    {part.z, part.count, part.x.total(), part.x.total()});
+            on.combine(dtype, {at(numbers, part.first), geometry().batch, part.count, probes_},
+                       {at(dy, part.y_offset), geometry().batch, y, y}, part.y,
+                       {part.l, part.count, part.y.total(), part.y.total()});
+        });
     }
 
-    [[nodiscard]] int64_t dy_first_workspace() const override
-    {
-        Arena arena(nullptr);
-        take(arena);
-        return arena.used();
-    }
-
-    [[nodiscard]] std::string describe_dy_first() const override
-    {
-        return fmt::format("{} probes at a time, {}", on_probes_->chunk(), on_probes_->describe());
-    }
+    [[nodiscard]] int64_t dy_first_workspace() const override { return dy_first_->workspace(); }
+    [[nodiscard]] std::string describe_dy_first() const override { return dy_first_->describe(); }
 
     int64_t probes_;
     int64_t sketch_workspace_;
-    std::optional<ChunkedFilter> on_probes_; // for dy first
+    std::optional<DyFirst> dy_first_; // when that is the order
 };
 
 } // namespace

@@ -113,7 +113,7 @@ class Independent final : public TwoOrders {
                      const XHatPart &part) const override
     {
         const int64_t rows = part.count * geometry().in_channels;
-        on.expand(geometry().dtype, probes(seed, part.offset, 0),
+        on.expand(geometry().dtype, probes(seed, part.offset, 0), Runs::one(part.length),
                   {at(numbers, part.first * numbers_per_sample()), rows, probes_, probes_},
                   {part.x_hat, rows, part.length, part.length});
     }
@@ -126,7 +126,7 @@ class Independent final : public TwoOrders {
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         const int64_t points = geometry().in_points();
-        on.draw(dtype, probes(seed, 0, 0), {pieces.z, probes_, points, points});
+        on.draw(dtype, probes(seed, 0, 0), Runs::one(points), {pieces.z, probes_, points, points});
         for (int64_t first = 0; first < geometry().batch; first += samples_) {
             const int64_t count = std::min(samples_, geometry().batch - first);
             const FilterPass &pass = count == samples_ ? *whole_ : *rest_;

@@ -177,15 +177,15 @@ class Orthogonal final : public TwoOrders {
     void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
                      const XHatPart &part) const override
     {
-        const int64_t stride = geometry().in_channels * part.length;
+        const int64_t points = geometry().in_points();
         for (const Block &block : blocks_) {
-            const ConstMatrix x_bar{at(numbers, part.first * columns_ + block.column), part.count,
-                                    block.columns, columns_};
-            for_each_run(geometry(), part, block.channel, block.channels,
-                         [&](int64_t row, void *x_hat, int64_t length) {
-                             on.expand(geometry().dtype, probes(seed, row, block.column), x_bar,
-                                       {x_hat, part.count, length, stride});
-                         });
+            const Runs rows{block.channels, part.length, points};
+            on.expand(geometry().dtype,
+                      probes(seed, block.channel * points + part.offset, block.column), rows,
+                      {at(numbers, part.first * columns_ + block.column), part.count, block.columns,
+                       columns_},
+                      {at(part.x_hat, block.channel * part.length), part.count, rows.total(),
+                       geometry().in_channels * part.length});
         }
     }
 
@@ -199,7 +199,7 @@ class Orthogonal final : public TwoOrders {
         for (int64_t first = 0; first < columns_; first += columns_at_once_) {
             const int64_t count = std::min(columns_at_once_, columns_ - first);
             on.combine(geometry().dtype, {at(numbers, first), geometry().batch, count, columns_},
-                       {dy, geometry().batch, y, y}, {pieces.l, count, y, y});
+                       {dy, geometry().batch, y, y}, Runs::one(y), {pieces.l, count, y, y});
             for (; block != blocks_.end() && block->column < first + count; ++block) {
                 filter_block(on, seed, *block, at(pieces.l, (block->column - first) * y), pieces,
                              sum);
@@ -234,7 +234,7 @@ class Orthogonal final : public TwoOrders {
             for (int64_t column = 0; column < block.columns; column += batch) {
                 on.draw(dtype,
                         probes(seed, channel * geometry().in_points(), block.column + column),
-                        {pieces.z, batch, length, length});
+                        Runs::one(length), {pieces.z, batch, length, length});
                 pass.run(
                     on, pieces.z,
                     at(l, column * geometry().y_sample() + group * rows * geometry().out_points()),

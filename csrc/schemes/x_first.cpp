@@ -18,12 +18,11 @@ int64_t x_bytes(const ConvGeometry &geometry)
 int64_t rows_within(const ConvGeometry &geometry, int64_t samples, int64_t budget)
 {
     int64_t rows = rows_of_y(geometry);
-    while (rows > 1) {
-        const ConvGeometry band = bands_of_y(geometry, rows).front().geometry;
-        const int64_t elements = samples * band.in_channels * band.in_points();
-        if (elements * element_bytes(geometry.dtype) <= budget) {
-            break;
-        }
+    const auto bytes = [&] {
+        return samples * geometry.in_channels * band_in_points(geometry, rows) *
+               element_bytes(geometry.dtype);
+    };
+    while (rows > least_band_rows(rows_of_y(geometry)) && bytes() > budget) {
         rows = (rows + 1) / 2;
     }
     return rows;

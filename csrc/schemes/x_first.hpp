@@ -68,22 +68,4 @@ class XFirst {
     std::vector<Step> steps_;
 };
 
-/// Call visit(z_row, x_hat, length) for the runs of x-hat that are contiguous both
-/// in memory and in the rows of z, for channels [channel, channel + channels) of a
-/// sample of `geometry`.
-template <class Visit>
-void for_each_run(const ConvGeometry &geometry, const XHatPart &part, int64_t channel,
-                  int64_t channels, Visit &&visit)
-{
-    const int64_t points = geometry.in_points();
-    const int64_t bytes = element_bytes(geometry.dtype);
-    const bool whole = part.length == points;
-    const int64_t run = whole ? channels * points : part.length;
-    for (int64_t c = channel; c < channel + (whole ? 1 : channels); ++c) {
-        visit(c * points + part.offset,
-              static_cast<void *>(static_cast<std::byte *>(part.x_hat) + c * part.length * bytes),
-              run);
-    }
-}
-
 } // namespace xconv

@@ -1,0 +1,106 @@
+#include "schemes/dy_first.hpp"
+
+#include <algorithm>
+
+namespace xconv {
+
+namespace {
+
+/// Probes whose cotangents one pass over dy makes; more would not speed it up.
+constexpr int64_t kMostProbes = 32;
+/// Probes drawn together: a chunk is a whole number of them where it can be.
+constexpr int64_t kProbeGroup = 8;
+/// Probes and cotangents of a step, when rows can be cut.
+constexpr int64_t kCacheBytes = int64_t{16} << 20;
+
+struct Cut {
+    int64_t probes; // at a time
+    int64_t rows;   // of y
+};
+
+/// z and L of one probe in bands of so many rows.
+int64_t probe_bytes(const ConvGeometry &g, int64_t rows)
+{
+    const int64_t y = rows * (g.out_points() / rows_of_y(g));
+    return (g.in_channels * band_in_points(g, rows) + g.out_channels * y) * element_bytes(g.dtype);
+}
+
+/// Bands overlap in x. Fewer rows than this would be drawn twice too often.
+int64_t least_rows(const ConvGeometry &g)
+{
+    const auto axis = static_cast<size_t>(3 - g.rank);
+    const int64_t overlap = g.dilation[axis] * (g.kernel[axis] - 1) + 1 - g.stride[axis];
+    return std::max({ceil_div(2 * std::max<int64_t>(overlap, 0), g.stride[axis]),
+                     least_band_rows(rows_of_y(g)), int64_t{1}});
+}
+
+int64_t even_chunk(int64_t probes, int64_t most)
+{
+    const int64_t even = ceil_div(probes, ceil_div(probes, most));
+    return std::min(most, round_up(even, kProbeGroup));
+}
+
+Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget)
+{
+    Cut cut{even_chunk(probes, std::min(probes, kMostProbes)), rows_of_y(g)};
+    const auto bytes = [&] { return cut.probes * probe_bytes(g, cut.rows); };
+    if (can_band(g)) {
+        while (cut.rows > least_rows(g) && bytes() > std::min(kCacheBytes, budget)) {
+            cut.rows = std::max(ceil_div(cut.rows, 2), least_rows(g));
+        }
+    }
+    if (bytes() > budget) {
+        cut.probes = even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows), 1));
+    }
+    while (can_band(g) && cut.rows > least_band_rows(rows_of_y(g)) && bytes() > budget) {
+        cut.rows = ceil_div(cut.rows, 2);
+    }
+    return cut;
+}
+
+} // namespace
+
+DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
+{
+    const ConvGeometry &g = setup.geometry;
+    const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4);
+    auto bands =
+        cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, cut.rows);
+    for (Band &band : bands) { // both sides are packed
+        ConvGeometry &part = band.geometry;
+        part.x_channel = part.in_points();
+        part.y_channel = part.out_points();
+        z_bytes_ = std::max(z_bytes_, cut.probes * part.x_sample() * element_bytes(g.dtype));
+        l_bytes_ = std::max(l_bytes_, cut.probes * part.y_sample() * element_bytes(g.dtype));
+    }
+    const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
+    for (const Band &band : bands) {
+        const ConvGeometry &part = band.geometry;
+        steps_.push_back({band.x_offset,
+                          {g.in_channels, part.in_points(), g.in_points()},
+                          band.y_offset,
+                          {g.out_channels, part.out_points(), g.out_points()},
+                          std::make_unique<ChunkedFilter>(setup.backend, part, setup.probe_values(),
+                                                          probes, cut.probes, rest)});
+        filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
+    }
+}
+
+int64_t DyFirst::workspace() const
+{
+    Arena arena(nullptr);
+    arena.take(z_bytes_);
+    arena.take(l_bytes_);
+    arena.take(filter_workspace_);
+    return arena.used();
+}
+
+std::string DyFirst::describe() const
+{
+    const ChunkedFilter &filter = *steps_.front().filter;
+    return fmt::format("{}{} probes at a time, {}",
+                       steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
+                       filter.chunk(), filter.describe());
+}
+
+} // namespace xconv
