@@ -7,6 +7,10 @@
 
 namespace xconv {
 
+/// Sizes are refused so many times before the end of 64 bits, so that code may add
+/// up a few of them, or round them, unchecked.
+inline constexpr int64_t kSizeHeadroom = 16;
+
 inline int64_t checked_mul(int64_t a, int64_t b, const char *what)
 {
     int64_t product = 0;

@@ -74,10 +74,11 @@ int64_t places(int64_t in, int64_t pad_begin, int64_t pad_end, int64_t window, i
     return (padded - window) / stride + 1;
 }
 
-/// Byte counts are used everywhere; prove once that they fit.
+/// Byte counts are used everywhere; prove once that they fit, with room to add up
+/// a few of them.
 void check_bytes(std::initializer_list<int64_t> factors, Dtype dtype, const char *tensor)
 {
-    int64_t count = element_bytes(dtype);
+    int64_t count = kSizeHeadroom * element_bytes(dtype);
     for (const int64_t factor : factors) {
         count = checked_mul(count, factor, tensor);
     }

@@ -90,7 +90,8 @@ int64_t checked_probes(const xconv_scheme_desc &scheme, const ProjectionEntry &e
     if (scheme.probes < 1) {
         fail(XCONV_INVALID_ARGUMENT, "probes = {}: must be at least 1", scheme.probes);
     }
-    const int64_t bytes = checked_mul(scheme.probes, element_bytes(g.dtype), "probes");
+    const int64_t bytes =
+        checked_mul(scheme.probes, kSizeHeadroom * element_bytes(g.dtype), "probes");
     for (const int64_t count : {g.batch * g.in_channels, g.x_sample(), g.y_sample(),
                                 checked_mul(g.batch * g.out_channels, g.kernel_points(), "dw")}) {
         static_cast<void>(checked_mul(bytes, count, "probes"));

@@ -148,7 +148,10 @@ typedef struct xconv_context_desc {
     int32_t reserved;     /* 0 */
     void *stream;         /* the device's stream; NULL on the CPU */
 } xconv_context_desc;
-#define XCONV_CONTEXT_DESC_INIT {sizeof(xconv_context_desc), XCONV_CPU, 0, 0, 0, NULL}
+#define XCONV_CONTEXT_DESC_INIT                                                                    \
+    {                                                                                              \
+        sizeof(xconv_context_desc), XCONV_CPU, 0, 0, 0, NULL                                       \
+    }
 
 /* Create a context. desc may be NULL for the default. On success *context is
  * the caller's, to be given to xconv_context_destroy(). */
@@ -186,7 +189,8 @@ typedef struct xconv_conv_desc {
 #define XCONV_CONV_DESC_INIT                                                                       \
     {                                                                                              \
         sizeof(xconv_conv_desc), 0, XCONV_F32, 0, 0, 0, 0, 0, 1, {0, 0, 0}, {0, 0, 0}, {1, 1, 1},  \
-            {1, 1, 1}, {0, 0, 0}, {                                                                \
+            {1, 1, 1}, {0, 0, 0},                                                                  \
+        {                                                                                          \
             0, 0, 0                                                                                \
         }                                                                                          \
     }
@@ -203,7 +207,9 @@ typedef struct xconv_scheme_desc {
     int64_t group;                   /* numbers sharing a scale; 0 while bits is 0 */
 } xconv_scheme_desc;
 #define XCONV_SCHEME_DESC_INIT                                                                     \
-    { sizeof(xconv_scheme_desc), XCONV_IDENTITY, XCONV_RADEMACHER, 0, 0, 0, 0 }
+    {                                                                                              \
+        sizeof(xconv_scheme_desc), XCONV_IDENTITY, XCONV_RADEMACHER, 0, 0, 0, 0                    \
+    }
 
 /* How a plan goes about it; never what it computes. */
 typedef struct xconv_plan_options {
@@ -215,7 +221,9 @@ typedef struct xconv_plan_options {
                                       max(32 MiB, a quarter of x) */
 } xconv_plan_options;
 #define XCONV_PLAN_OPTIONS_INIT                                                                    \
-    { sizeof(xconv_plan_options), XCONV_CONTRACTION_AUTO, 0, 0 }
+    {                                                                                              \
+        sizeof(xconv_plan_options), XCONV_CONTRACTION_AUTO, 0, 0                                   \
+    }
 
 /* One convolution with one scheme, validated and prepared once. Immutable: any
  * number of threads may run calls on the same plan at once, each with its own
@@ -343,7 +351,8 @@ typedef struct xconv_pool_desc {
 } xconv_pool_desc;
 #define XCONV_POOL_DESC_INIT                                                                       \
     {                                                                                              \
-        sizeof(xconv_pool_desc), 0, XCONV_F32, 0, 0, {0, 0, 0}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0}, { \
+        sizeof(xconv_pool_desc), 0, XCONV_F32, 0, 0, {0, 0, 0}, {0, 0, 0}, {1, 1, 1}, {0, 0, 0},   \
+        {                                                                                          \
             0, 0, 0                                                                                \
         }                                                                                          \
     }
