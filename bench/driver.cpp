@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <regex>
 #include <set>
+#include <stdexcept>
+
+#include <regex.h>
 
 #include <benchmark/benchmark.h>
 #include <fmt/format.h>
@@ -40,15 +42,21 @@ std::vector<CasedRow> rows_of(const Group &group)
     return rows;
 }
 
-/// As Google Benchmark selects: a leading '-' negates.
+/// Whether Google Benchmark's filter will select `name`; a leading '-' negates.
 bool selected(const std::string &name)
 {
-    std::string filter = benchmark::GetBenchmarkFilter();
+    const std::string filter = benchmark::GetBenchmarkFilter();
     if (filter.empty() || filter == "all") {
         return true;
     }
     const bool negated = filter[0] == '-';
-    return std::regex_search(name, std::regex(filter.substr(negated ? 1 : 0))) != negated;
+    regex_t expression;
+    if (regcomp(&expression, filter.c_str() + (negated ? 1 : 0), REG_EXTENDED | REG_NOSUB) != 0) {
+        throw std::invalid_argument(fmt::format("'{}' is not a regular expression", filter));
+    }
+    const bool found = regexec(&expression, name.c_str(), 0, nullptr, 0) == 0;
+    regfree(&expression);
+    return found != negated;
 }
 
 /// The tensors of the geometry at work and what its rows have prepared. Built

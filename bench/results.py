@@ -29,7 +29,8 @@ def _row(entries):
     last = entries[-1]
     if "median" in times:
         last = next(e for e in entries if e.get("aggregate_name") == "median")
-        median, low, high = times["median"], times["min"], times["max"]
+        median = times["median"]
+        low, high = (times.get(k, last.get(k)) for k in ("min", "max"))
     else:
         single = [e["real_time"] * _TO_MS[e["time_unit"]] for e in entries]
         median, low, high = statistics.median(single), min(single), max(single)
@@ -59,16 +60,16 @@ def merge(paths):
 
 
 def save(path, context, rows):
-    """One line for every number of every row."""
+    """One line for every row: its median, with the extremes as counters in ms."""
     lines = []
     for name, row in rows.items():
-        for aggregate, value in (("median", row.median), ("min", row.low), ("max", row.high)):
-            entry = {"name": f"{name}_{aggregate}", "run_name": name, "run_type": "aggregate",
-                     "aggregate_name": aggregate, "repetitions": row.repetitions,
-                     "real_time": float(f"{value:.5g}"), "time_unit": "ms"}
-            if aggregate == "median":
-                entry.update(row.counters, label=row.label)
-            lines.append(json.dumps(entry))
+        low, median, high = (float(f"{t:.5g}") for t in (row.low, row.median, row.high))
+        counters = {key: int(value) for key, value in row.counters.items()}
+        lines.append(json.dumps({"name": f"{name}_median", "run_name": name,
+                                 "run_type": "aggregate", "aggregate_name": "median",
+                                 "repetitions": row.repetitions, "real_time": median,
+                                 "time_unit": "ms", "min": low, "max": high, **counters,
+                                 "label": row.label}))
     with open(path, "w", encoding="utf-8") as file:
         file.write('{"context": ' + json.dumps(context, indent=1) + ',\n"benchmarks": [\n')
         file.write(",\n".join(lines) + "\n]}\n")
