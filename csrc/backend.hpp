@@ -62,12 +62,6 @@ struct Runs {
 
 class Backend;
 
-/// What is known of the numbers in x when a pass is made.
-enum class Values {
-    any,
-    signs // +1 and -1, as Rademacher probes
-};
-
 /// One exact pass of one convolution geometry, prepared once; immutable and
 /// shared by threads. Shapes as in ConvGeometry.
 class Pass {
@@ -122,7 +116,7 @@ class Backend {
     [[nodiscard]] virtual std::unique_ptr<DataPass>
     backward_data(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
     [[nodiscard]] virtual std::unique_ptr<FilterPass>
-    backward_filter(const ConvGeometry &geometry, Values x, int64_t workspace_limit) const = 0;
+    backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
     /// db[c] = sum of dy over batch and space + beta * db[c].
     virtual void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
                                void *db) const = 0;

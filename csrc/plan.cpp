@@ -116,7 +116,7 @@ Plan::Plan(const Backend &backend, const PlanRequest &request)
     projection_ = entry.make({backend, geometry_, distribution, probes, contraction, pass_limit});
     forward_ = backend.forward(geometry_, pass_limit);
     data_ = backend.backward_data(geometry_, pass_limit);
-    filter_ = backend.backward_filter(geometry_, Values::any, pass_limit);
+    filter_ = backend.backward_filter(geometry_, pass_limit);
     scheme_name_ = entry.random ? fmt::format("{} r={} {}", entry.name, probes,
                                               distribution_name(distribution))
                                 : entry.name;

@@ -37,18 +37,6 @@ constexpr auto kBackwardFilter = std::to_array<Factory<FilterPass>>({
         make_im2col_backward_filter,
 });
 
-/// For x of signs there may be a faster way, tried before the list.
-std::unique_ptr<FilterPass> make_sign_filter([[maybe_unused]] const ConvGeometry &g,
-                                             [[maybe_unused]] int64_t workspace_limit,
-                                             [[maybe_unused]] int threads)
-{
-#if XCONV_WITH_ONEDNN
-    return make_onednn_sign_filter(g, workspace_limit, threads);
-#else
-    return nullptr;
-#endif
-}
-
 template <class List>
 auto first_of(const List &list, const ConvGeometry &g, int64_t workspace_limit, int threads)
 {
@@ -79,16 +67,10 @@ std::unique_ptr<DataPass> make_backward_data(const ConvGeometry &g, int64_t work
     });
 }
 
-std::unique_ptr<FilterPass> make_backward_filter(const ConvGeometry &g, Values x,
-                                                 int64_t workspace_limit, int threads)
+std::unique_ptr<FilterPass> make_backward_filter(const ConvGeometry &g, int64_t workspace_limit,
+                                                 int threads)
 {
     return banded_filter(g, workspace_limit, [=](const ConvGeometry &part, int64_t limit) {
-        if (x == Values::signs) {
-            const int worth = threads_worth(part.multiply_adds(), threads);
-            if (auto pass = make_sign_filter(part, limit, worth)) {
-                return pass;
-            }
-        }
         return first_of(kBackwardFilter, part, limit, threads);
     });
 }

@@ -15,8 +15,5 @@ std::unique_ptr<DataPass> make_onednn_backward_data(const ConvGeometry &g, int64
                                                     int threads);
 std::unique_ptr<FilterPass> make_onednn_backward_filter(const ConvGeometry &g,
                                                         int64_t workspace_limit, int threads);
-/// For x of +1 and -1 only.
-std::unique_ptr<FilterPass> make_onednn_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
-                                                    int threads);
 
 } // namespace xconv::cpu

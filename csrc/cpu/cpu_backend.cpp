@@ -33,9 +33,9 @@ class CpuBackend final : public Backend {
         return make_backward_data(geometry, workspace_limit, threads_);
     }
     [[nodiscard]] std::unique_ptr<FilterPass>
-    backward_filter(const ConvGeometry &geometry, Values x, int64_t workspace_limit) const override
+    backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const override
     {
-        return make_backward_filter(geometry, x, workspace_limit, threads_);
+        return make_backward_filter(geometry, workspace_limit, threads_);
     }
     void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
                        void *db) const override

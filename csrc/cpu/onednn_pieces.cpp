@@ -46,14 +46,14 @@ double filter_bytes(const ConvGeometry &g)
                          round_up(g.in_per_group(), kChannelBlock) * g.kernel_points());
 }
 
-} // namespace
-
-MemoryDesc channels_last(const memory::dims &dims, memory::data_type type)
+MemoryDesc channels_last(const memory::dims &dims)
 {
     using Tag = memory::format_tag;
     constexpr Tag tags[] = {Tag::acb, Tag::acdb, Tag::acdeb};
-    return {dims, type, tags[dims.size() - 3]};
+    return {dims, memory::data_type::f32, tags[dims.size() - 3]};
 }
+
+} // namespace
 
 bool representable(const ConvGeometry &g)
 {
@@ -121,8 +121,7 @@ ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout)
     const MemoryDesc bias(shape.bias, memory::data_type::f32, memory::format_tag::a);
     switch (layout) {
     case Layout::channels_last:
-        return {channels_last(shape.src, memory::data_type::f32), any(shape.weights), bias,
-                channels_last(shape.dst, memory::data_type::f32)};
+        return {channels_last(shape.src), any(shape.weights), bias, channels_last(shape.dst)};
     case Layout::plain:
         return {plain(shape.src), any(shape.weights), bias, plain(shape.dst)};
     default:

@@ -44,8 +44,6 @@ enum class Layout {
 /// The layout whose kernel, changes of layout included, is the fastest.
 Layout preferred_layout(const ConvGeometry &g, Direction direction);
 ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout);
-/// Channels fastest, in any element type.
-MemoryDesc channels_last(const dnnl::memory::dims &dims, dnnl::memory::data_type type);
 
 /// The caller's layouts, slowest axis first.
 MemoryDesc plain(const dnnl::memory::dims &dims);

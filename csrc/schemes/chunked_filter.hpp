@@ -13,14 +13,14 @@ namespace xconv {
 class ChunkedFilter {
   public:
     /// `samples` in total, at most `chunk` at a time.
-    ChunkedFilter(const Backend &backend, const ConvGeometry &geometry, Values x, int64_t samples,
+    ChunkedFilter(const Backend &backend, const ConvGeometry &geometry, int64_t samples,
                   int64_t chunk, int64_t workspace_limit)
         : samples_(samples), chunk_(std::clamp<int64_t>(chunk, 1, samples)),
-          whole_(backend.backward_filter(geometry.with_batch(chunk_), x, workspace_limit))
+          whole_(backend.backward_filter(geometry.with_batch(chunk_), workspace_limit))
     {
         if (samples_ % chunk_ != 0) {
             rest_ =
-                backend.backward_filter(geometry.with_batch(samples_ % chunk_), x, workspace_limit);
+                backend.backward_filter(geometry.with_batch(samples_ % chunk_), workspace_limit);
         }
     }
 

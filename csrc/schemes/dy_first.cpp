@@ -76,12 +76,12 @@ DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
     for (const Band &band : bands) {
         const ConvGeometry &part = band.geometry;
-        steps_.push_back({band.x_offset,
-                          {g.in_channels, part.in_points(), g.in_points()},
-                          band.y_offset,
-                          {g.out_channels, part.out_points(), g.out_points()},
-                          std::make_unique<ChunkedFilter>(setup.backend, part, setup.probe_values(),
-                                                          probes, cut.probes, rest)});
+        steps_.push_back(
+            {band.x_offset,
+             {g.in_channels, part.in_points(), g.in_points()},
+             band.y_offset,
+             {g.out_channels, part.out_points(), g.out_points()},
+             std::make_unique<ChunkedFilter>(setup.backend, part, probes, cut.probes, rest)});
         filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
     }
 }

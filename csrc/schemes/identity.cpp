@@ -9,7 +9,7 @@ class Identity final : public Projection {
   public:
     explicit Identity(const ProjectionSetup &setup)
         : geometry_(setup.geometry),
-          filter_(setup.backend.backward_filter(setup.geometry, Values::any, setup.workspace_limit))
+          filter_(setup.backend.backward_filter(setup.geometry, setup.workspace_limit))
     {
     }
 

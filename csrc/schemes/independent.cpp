@@ -89,8 +89,7 @@ class Independent final : public TwoOrders {
     [[nodiscard]] std::unique_ptr<FilterPass> probe_filter(const ProjectionSetup &setup,
                                                            int64_t samples) const
     {
-        return setup.backend.backward_filter(probe_geometry(samples), setup.probe_values(),
-                                             setup.workspace_limit / 2);
+        return setup.backend.backward_filter(probe_geometry(samples), setup.workspace_limit / 2);
     }
 
     [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const

@@ -151,7 +151,7 @@ class Orthogonal final : public TwoOrders {
                     filter = setup.backend.backward_filter(
                         geometry().with_channels(images(block), channels,
                                                  geometry().out_per_group()),
-                        setup.probe_values(), setup.workspace_limit / 4);
+                        setup.workspace_limit / 4);
                 }
             });
         }

@@ -25,12 +25,6 @@ struct ProjectionSetup {
     int64_t probes;              // r
     xconv_contraction requested; // XCONV_CONTRACTION_AUTO: the cheaper
     int64_t workspace_limit;     // bytes a pass aims to stay below
-
-    /// What the entries of z are.
-    [[nodiscard]] Values probe_values() const
-    {
-        return distribution == Distribution::rademacher ? Values::signs : Values::any;
-    }
 };
 
 class Projection {

@@ -51,8 +51,8 @@ XFirst::XFirst(const ProjectionSetup &setup)
     for (const Band &band : bands) {
         steps_.push_back(
             {band.x_offset, band.geometry.in_points(), band.y_offset * element_bytes(g.dtype),
-             std::make_unique<ChunkedFilter>(setup.backend, band.geometry, Values::any, g.batch,
-                                             samples, setup.workspace_limit - x_hat_bytes_)});
+             std::make_unique<ChunkedFilter>(setup.backend, band.geometry, g.batch, samples,
+                                             setup.workspace_limit - x_hat_bytes_)});
         filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
     }
 }
