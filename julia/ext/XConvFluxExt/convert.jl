@@ -1,0 +1,149 @@
+# xconv(model, scheme) and exact(model): walks that replace layers and share the rest.
+
+"""Whether LowMemory keeps less than this layer does."""
+improves(_) = false
+improves(::Union{Conv,CrossCor,MaxPools,MeanPools,Dropout}) = true
+improves(::Normalisations) = true
+improves(l::Dense) = one_bit(l.σ) !== nothing
+
+"""One walk: what to do with convolutions, which layers to take, and what was done
+already, so that a layer that occurs twice stays one layer."""
+mutable struct Conversion
+    scheme::Scheme
+    select::Any
+    skip_next::Bool
+    done::IdDict{Any,Any}
+end
+
+XConv.xconv(model, scheme::Scheme; skip_first::Bool=true, select=layer -> true) =
+    converted(model, Conversion(scheme, select, skip_first, IdDict{Any,Any}()))
+
+function converted(node, c::Conversion)
+    ismutable(node) || improves(node) || return convert_node(node, c)
+    return get!(() -> convert_node(node, c), c.done, node)
+end
+
+function convert_node(node, c::Conversion)
+    node isa LowMemory && return convert_again(node, node.layer, c)
+    improves(node) && return wrap(node, c, Mode(nothing))
+    return convert_inside(node, c)
+end
+
+# A converted layer: only the scheme of convolutions may have to change.
+convert_again(node, layer, c) = wrap(layer, c, node.mode)
+convert_again(node, ::Recognised, c) = node
+convert_again(node, layer::Parallel, c) = convert_inside(layer, c)
+convert_inside(node, c) =
+    convert_children(node, child -> converted(child, c), (f, n) -> convert_function(f, n, c))
+
+function wrap(layer, c::Conversion, mode)
+    c.select(layer) || return layer
+    return LowMemory(layer, scheme_for(layer, c), Mode(mode.active))
+end
+
+# The other layers keep what they keep without any choice.
+scheme_for(layer, c) = Exact()
+scheme_for(::Normalisations, c) = c.scheme
+scheme_for(::Union{Conv,CrossCor}, c) = take_skip!(c) ? Exact() : c.scheme
+
+take_skip!(c) = (skip = c.skip_next; c.skip_next = false; skip)
+
+"""A function of `n` arrays inside a container."""
+function convert_function(f, n, c)
+    f isa LowMemory && return f
+    c.select(f) || return f
+    recognised = recognise(f, n)
+    return recognised === nothing ? converted(f, c) : LowMemory(recognised, Exact())
+end
+
+# Containers of Flux, where functions take the place of layers.
+function convert_children(node::Chain, f, on_function)
+    return rebuilt(node, map(l -> child(l, 1, f, on_function), node.layers))
+end
+function convert_children(node::SkipConnection, f, on_function)
+    layers = child(node.layers, 1, f, on_function)
+    connection = child(node.connection, 2, f, on_function)
+    layers === node.layers && connection === node.connection && return node
+    return SkipConnection(layers, connection)
+end
+function convert_children(node::Parallel, f, on_function)
+    layers = map(l -> child(l, 1, f, on_function), node.layers)
+    connection = child(node.connection, length(layers), f, on_function)
+    return LowMemory(Parallel(connection, layers), Exact())
+end
+
+child(l, n, f, on_function) = f(l)
+child(l::Union{Function,Base.Fix1,Base.Fix2}, n, f, on_function) = on_function(l, n)
+
+rebuilt(node::Chain, layers) = same_parts(layers, node.layers) ? node : Chain(layers)
+same_parts(a, b) = all(i -> a[i] === b[i], keys(a))
+
+"""Anything else, by its children in the sense of Functors."""
+function convert_children(node, f, on_function)
+    children, rebuild = Functors.functor(node)
+    isempty(children) && return node
+    new = map_children(f, children)
+    same_parts(new, children) && return node
+    try
+        return rebuild(new)
+    catch err
+        err isa InterruptException && rethrow()
+        name = nameof(typeof(node))
+        @warn "$name does not accept converted layers in its fields; it is left as it is" err
+        return node
+    end
+end
+
+map_children(f, children::Union{Tuple,NamedTuple}) = map(f, children)
+map_children(f, children::AbstractArray) = map(f, children)
+map_children(f, children::AbstractDict) = Dict(k => f(v) for (k, v) in children)
+
+# ------------------------------------------------------------------- and back
+
+XConv.exact(model) = unwrapped(model, IdDict{Any,Any}())
+
+function unwrapped(node, done)
+    ismutable(node) || return unwrap_node(node, done)
+    return get!(() -> unwrap_node(node, done), done, node)
+end
+
+unwrap_node(node, done) =
+    convert_children(node, x -> unwrapped(x, done), (f, n) -> unwrapped(f, done))
+unwrap_node(m::LowMemory, done) = unwrap_layer(m.layer, done)
+# convert_children would wrap a Parallel again.
+unwrap_node(l::Parallel, done) =
+    Parallel(unwrapped(l.connection, done), map(x -> unwrapped(x, done), l.layers))
+
+unwrap_layer(l, done) = l
+unwrap_layer(r::Recognised, done) = r.f
+unwrap_layer(l::Parallel, done) = unwrap_node(l, done)
+
+# --------------------------------------------- Functors, Optimisers, Flux's modes
+
+const WrapperGradient = NamedTuple{(:layer, :scheme, :mode)}
+
+# The wrapper looks like the layer: same children, same names. Walks over several
+# trees at once also ask about other objects in its place: gradients, which have the
+# wrapper's fields, and states, which have the children's.
+function Functors.functor(::Type{<:LowMemory{L}}, m::LowMemory) where {L}
+    children, rebuild = Functors.functor(L, m.layer)
+    return children, new -> LowMemory(rebuild(new), m.scheme, Mode(m.mode.active))
+end
+Functors.functor(::Type{<:LowMemory{L}}, state) where {L} = Functors.functor(L, state)
+function Functors.functor(::Type{<:LowMemory{L}}, gradient::WrapperGradient) where {L}
+    gradient.layer === nothing || return Functors.functor(L, gradient.layer)
+    names = fieldnames(L)
+    return NamedTuple{names}(ntuple(_ -> nothing, length(names))), identity
+end
+
+Optimisers.trainable(m::LowMemory) = Optimisers.trainable(m.layer)
+
+function Flux.testmode!(m::LowMemory, mode=true)
+    m.mode.active = mode isa Bool ? !mode : nothing
+    Flux.testmode!(m.layer, mode)
+    return m
+end
+
+Flux.@layer :noexpand LowMemory
+# Nothing to adapt in these; @layer would ask for their children for ever.
+Flux.Adapt.adapt_structure(to, m::LowMemory{<:Union{Recognised,GlobalMaxPool,GlobalMeanPool}}) = m

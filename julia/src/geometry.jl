@@ -1,0 +1,73 @@
+# From Julia's arrays and keywords to the library's descriptors. Julia lists sizes
+# fastest axis first (W, H, D), the library slowest first (D, H, W): the bytes are
+# the same, so only the lists are reversed.
+
+"""How a filter moves over `N` spatial axes, in Julia's order."""
+struct ConvOptions{N}
+    stride::NTuple{N,Int}
+    pad_begin::NTuple{N,Int}
+    pad_end::NTuple{N,Int}
+    dilation::NTuple{N,Int}
+    groups::Int
+    flipped::Bool
+end
+
+"""
+    ConvOptions(Val(N); stride=1, pad=0, dilation=1, groups=1, flipped=false)
+
+The keywords mean what they mean to NNlib.conv: `pad` is one number, one per axis,
+or (begin, end) per axis in one flat tuple; `flipped=true` is cross-correlation.
+"""
+function ConvOptions(::Val{N}; stride=1, pad=0, dilation=1, groups::Integer=1,
+                     flipped::Bool=false) where {N}
+    pad_begin, pad_end = split_pad(Val(N), pad)
+    return ConvOptions{N}(per_axis(Val(N), stride, "stride"), pad_begin, pad_end,
+        per_axis(Val(N), dilation, "dilation"), groups, flipped)
+end
+
+per_axis(::Val{N}, value::Integer, name) where {N} = ntuple(_ -> Int(value), Val(N))
+per_axis(::Val{N}, value::NTuple{N,Integer}, name) where {N} = map(Int, value)
+per_axis(::Val{N}, value, name) where {N} =
+    throw(ArgumentError("$name must be a number or $N of them, got $(repr(value))"))
+
+function split_pad(::Val{N}, pad::Tuple{Vararg{Integer}}) where {N}
+    length(pad) == N && return map(Int, pad), map(Int, pad)
+    length(pad) == 2N ||
+        throw(ArgumentError("pad must be a number, $N of them, or $(2N) of them, got $pad"))
+    return ntuple(i -> Int(pad[2i-1]), Val(N)), ntuple(i -> Int(pad[2i]), Val(N))
+end
+split_pad(::Val{N}, pad) where {N} = (p = per_axis(Val(N), pad, "pad"); (p, p))
+
+"""The first entries of a triple in the library's order; the others `fill`."""
+to_library(sizes::NTuple{N,Integer}, fill=0) where {N} =
+    ntuple(i -> i <= N ? Int64(sizes[N+1-i]) : Int64(fill), Val(3))
+
+"""Julia's order again, of the first N of a triple."""
+from_library(triple::Triple, ::Val{N}) where {N} = ntuple(i -> Int(triple[N+1-i]), Val(N))
+
+dtype(::Type{Float32}) = XCONV_F32
+dtype(::Type{Float64}) = XCONV_F64
+dtype(T::Type) = throw(ArgumentError("XConv computes in Float32 and Float64, not in $T"))
+
+"""Sizes of one convolution: x, w and the options, checked against each other."""
+function ConvDesc(T::Type, xsize::NTuple{M,Int}, wsize::NTuple{M,Int},
+                  o::ConvOptions{N}) where {M,N}
+    M == N + 2 && 1 <= N <= 3 ||
+        throw(DimensionMismatch("x and w must have rank 3, 4 or 5, got sizes $xsize and $wsize"))
+    o.groups >= 1 || throw(ArgumentError("groups must be at least 1, got $(o.groups)"))
+    xsize[N+1] == wsize[N+1] * o.groups || throw(DimensionMismatch(
+        "x has $(xsize[N+1]) channels, but w of size $wsize with groups=$(o.groups) " *
+        "takes $(wsize[N+1] * o.groups)"))
+    wsize[N+2] % o.groups == 0 || throw(DimensionMismatch(
+        "w makes $(wsize[N+2]) channels, which $(o.groups) groups do not divide"))
+    all(>(0), xsize) && all(>(0), wsize) ||
+        throw(DimensionMismatch("x and w must not be empty, got sizes $xsize and $wsize"))
+    in_size = ntuple(i -> xsize[i], Val(N))
+    kernel = ntuple(i -> wsize[i], Val(N))
+    return ConvDesc(sizeof(ConvDesc), N, dtype(T), !o.flipped, 0,
+        xsize[M], xsize[M-1], wsize[M], o.groups,
+        to_library(in_size), to_library(kernel), to_library(o.stride), to_library(o.dilation),
+        to_library(o.pad_begin), to_library(o.pad_end))
+end
+ConvDesc(T::Type, xsize::Tuple, wsize::Tuple, ::ConvOptions) = throw(DimensionMismatch(
+    "x and w must have the same rank, 3, 4 or 5; got sizes $xsize and $wsize"))

@@ -1,0 +1,69 @@
+# Models. The methods are in the Flux extension; the wrapper lives here, so that a
+# saved model can be read wherever XConv is.
+
+"""Whether a layer is training: nothing means "inside a gradient", as in Flux."""
+mutable struct Mode
+    active::Union{Nothing,Bool}
+end
+
+"""
+    XConv.LowMemory(layer, scheme)
+
+A Flux layer that computes what `layer` computes, and keeps less for the backward
+pass. It *has* the layer: the parameters, the running statistics and the settings
+are the layer's own, and to Functors and Optimisers it looks the same, so optimiser
+state and saved states carry over. Made by [`xconv`](@ref), undone by [`exact`](@ref).
+"""
+struct LowMemory{L,S<:Scheme}
+    layer::L
+    scheme::S
+    mode::Mode
+end
+LowMemory(layer, scheme::Scheme) = LowMemory(layer, scheme, Mode(nothing))
+
+# m.weight is the layer's weight.
+Base.getproperty(m::LowMemory, name::Symbol) = name in (:layer, :scheme, :mode) ?
+    getfield(m, name) : getproperty(getfield(m, :layer), name)
+Base.propertynames(m::LowMemory) = (:layer, :scheme, :mode, propertynames(getfield(m, :layer))...)
+
+Base.show(io::IO, m::LowMemory) = israndom(m.scheme) ?
+    print(io, "xconv(", m.layer, ", ", m.scheme, ")") : print(io, "xconv(", m.layer, ")")
+
+"""
+    xconv(model, scheme; skip_first=true, select=layer -> true)
+
+The model with every layer that can keep less for the backward pass replaced by one
+that does: convolutions keep what `scheme` says of their input, activations a bit,
+max pooling the winner's place, and so on. Parameters are shared, not copied; the
+optimiser's state goes on.
+
+The first convolution stays exact unless `skip_first=false`, since its input is the
+data, which is in memory anyway. Layers for which `select(layer)` is false are left
+alone. Applied to a converted model, it changes the scheme.
+
+Needs Flux to be loaded.
+"""
+function xconv(args...; kw...)
+    throw(ArgumentError("xconv takes a Flux model and a scheme, as in " *
+                        "xconv(model, Probe(64)), with Flux loaded"))
+end
+
+"""
+    exact(model)
+
+The model as it was before [`xconv`](@ref); parameters are shared.
+"""
+function exact(args...)
+    throw(ArgumentError("exact takes a Flux model, with Flux loaded"))
+end
+
+"""
+    memory_report([io], model, x; scheme=Probe(64), loss=sum)
+
+Print, layer by layer, the bytes kept for the backward pass before and after
+conversion, and return them as a vector of named tuples. They are measured: the
+pullbacks are made and walked. Needs Flux to be loaded.
+"""
+function memory_report(args...; kw...)
+    throw(ArgumentError("memory_report takes a Flux model and an input, with Flux loaded"))
+end

@@ -1,0 +1,148 @@
+using Random: MersenneTwister
+
+@testset "conv and its gradients: $name, $T" for (name, xs, ws, kw) in GEOMETRIES,
+                                                 T in (Float32, Float64)
+    rng = MersenneTwister(1)
+    o = XConv.ConvOptions(Val(length(xs) - 2); kw...)
+    x, w, b = whole(rng, T, xs...), whole(rng, T, ws...), whole(rng, T, ws[end])
+    y = oracle_conv(x, w, o)
+    dy = whole(rng, T, size(y)...)
+    channels = ntuple(d -> d == length(xs) - 1 ? ws[end] : 1, length(xs))
+
+    @test XConv.conv(x, w; kw...) == y
+    @test XConv.conv(x, w; kw...) isa Array{T}
+    @test XConv.conv(x, w, b; kw...) == y .+ reshape(b, channels)
+    @test XConv.conv(x, w; bias=b, kw...) == y .+ reshape(b, channels)
+    @test XConv.conv(x, w, reshape(b, channels); kw...) == y .+ reshape(b, channels)
+    @test XConv.∇conv_filter(x, dy, w; kw...) == oracle_filter(x, dy, ws, o)
+    @test XConv.∇conv_filter(x, dy, ws; kw...) == oracle_filter(x, dy, ws, o)
+    @test XConv.∇conv_data(dy, w, x; kw...) == oracle_data(dy, w, xs, o)
+    @test XConv.∇conv_data(dy, w, xs; kw...) == oracle_data(dy, w, xs, o)
+    if all(==(1), o.stride)
+        @test XConv.∇conv_data(dy, w; kw...) == oracle_data(dy, w, xs, o)
+    else
+        @test_throws ArgumentError XConv.∇conv_data(dy, w; kw...)
+    end
+    p = XConv.plan(x, w; kw...)
+    @test XConv.∇conv_bias(dy, p) == vec(sum(dy; dims=setdiff(1:ndims(dy), ndims(dy) - 1)))
+
+    dw = whole(rng, T, ws...)
+    before = copy(dw)
+    @test XConv.∇conv_filter!(dw, x, dy, p; beta=2) == oracle_filter(x, dy, ws, o) + 2before
+end
+
+@testset "sketches: $name, $scheme" for (name, xs, ws, kw) in GEOMETRIES, scheme in SCHEMES
+    rng = MersenneTwister(2)
+    x, w = randn(rng, xs...), randn(rng, ws...)
+    y, s = XConv.conv_sketch(x, w; scheme=scheme, seed=7, kw...)
+    dy, dy2 = randn(rng, size(y)...), randn(rng, size(y)...)
+
+    @test y ≈ XConv.conv(x, w; kw...)
+    @test s.data == XConv.sketch(x, w; scheme=scheme, seed=7, kw...).data
+    @test s.data != XConv.sketch(x, w; scheme=scheme, seed=8, kw...).data
+    dw = XConv.∇conv_filter(s, dy)
+    @test size(dw) == ws
+    @test XConv.∇conv_filter(s, dy; kw...) == dw
+    @test_throws ArgumentError XConv.∇conv_filter(s, dy; kw..., dilation=7)
+    @test XConv.∇conv_filter(s, dy + 2dy2) ≈ dw + 2XConv.∇conv_filter(s, dy2)
+    @test XConv.∇conv_filter!(copy(dw), s, dy; beta=1) ≈ 2dw
+end
+
+@testset "unbiased: $name, $scheme" for (name, xs, ws, kw) in GEOMETRIES[[2, 4, 8]],
+                                         scheme in SCHEMES
+    rng = MersenneTwister(3)
+    x, w = randn(rng, Float32, xs...), randn(rng, Float32, ws...)
+    p = XConv.plan(x, w; scheme=scheme, kw...)
+    dy = randn(rng, Float32, XConv.ysize(p, Val(length(xs) - 2))...)
+    exact_dw = XConv.∇conv_filter(x, dy, w; kw...)
+    draws = [XConv.∇conv_filter(XConv.sketch_of(x, p, UInt64(seed)), dy) for seed in 1:600]
+    mean = sum(draws) / length(draws)
+    deviation = sqrt.(sum(d -> abs2.(d - mean), draws) / (length(draws) - 1))
+    z = (mean - exact_dw) ./ (deviation / sqrt(length(draws)))
+    # Seeds are fixed, so this is one draw of up to 48 numbers, each of which exceeds
+    # 5 with a probability of about 1e-6.
+    @test maximum(abs, z) < 5
+    @test all(>(0), deviation)
+end
+
+@testset "exact scheme keeps x" begin
+    rng = MersenneTwister(4)
+    x, w = whole(rng, Float32, 6, 5, 2, 2), whole(rng, Float32, 3, 3, 2, 4)
+    y, s = XConv.conv_sketch(x, w; scheme=Exact())
+    @test sizeof(s) == sizeof(x)
+    @test XConv.∇conv_filter(s, y) == XConv.∇conv_filter(x, y, w)
+end
+
+@testset "seeds come from the generator" begin
+    x, w = randn(Float32, 6, 6, 2, 2), randn(Float32, 3, 3, 2, 2)
+    draw(; kw...) = XConv.sketch(x, w; scheme=Probe(3), kw...)
+    Random.seed!(5)
+    a, b = draw(), draw()
+    Random.seed!(5)
+    @test draw().seed == a.seed && draw().seed == b.seed
+    @test a.seed != b.seed
+    @test draw(rng=MersenneTwister(1)).seed == draw(rng=MersenneTwister(1)).seed
+    state = copy(Random.default_rng())
+    XConv.sketch(x, w; scheme=Exact())
+    @test rand(Random.default_rng(), UInt64) == rand(state, UInt64)
+end
+
+"""Stands for an array in another device's memory: it makes more of its own kind."""
+struct ElsewhereArray{T,N} <: AbstractArray{T,N}
+    dims::NTuple{N,Int}
+end
+Base.size(a::ElsewhereArray) = a.dims
+Base.similar(a::ElsewhereArray, ::Type{T}, dims::Dims{N}) where {T,N} = ElsewhereArray{T,N}(dims)
+
+@testset "kinds of arrays" begin
+    rng = MersenneTwister(6)
+    x, w = whole(rng, Float32, 8, 6, 4, 6), whole(rng, Float32, 3, 3, 4, 2)
+    same(view_of_x) = XConv.conv(view_of_x, w) == XConv.conv(Array(view_of_x), w)
+    @test same(view(x, :, :, :, 2:4))                       # contiguous, read in place
+    @test XConv.dense(view(x, :, :, :, 2:4), "x") isa SubArray
+    @test same(view(x, 1:2:7, :, :, :))                     # gaps, copied
+    @test same(view(x, :, :, 4:-1:1, :))
+    @test XConv.dense(view(x, 1:2:7, :, :, :), "x") isa Array
+    @test same(PermutedDimsArray(x, (2, 1, 3, 4)))
+    @test same(reshape(view(vec(x), 1:length(x)), size(x)))
+    @test XConv.conv(x, view(w, :, :, :, 2:-1:1)) == XConv.conv(x, w[:, :, :, 2:-1:1])
+    y = XConv.conv(x, w)
+    @test XConv.∇conv_filter(x, view(y, :, :, :, :), w) == XConv.∇conv_filter(x, y, w)
+
+    @test_throws ArgumentError XConv.conv(ElsewhereArray{Float32,4}((8, 6, 4, 6)), w)
+    @test_throws ArgumentError XConv.conv(Float16.(x), Float16.(w))
+    @test_throws ArgumentError XConv.conv(complex(x), complex(w))
+    @test_throws ArgumentError XConv.conv(Float64.(x), w)
+end
+
+@testset "wrong input is refused" begin
+    x, w = zeros(Float32, 8, 8, 4, 2), zeros(Float32, 3, 3, 4, 2)
+    @test_throws DimensionMismatch XConv.conv(x, zeros(Float32, 3, 3, 3, 2))
+    @test_throws DimensionMismatch XConv.conv(x, zeros(Float32, 3, 3, 3, 4, 2))
+    @test_throws DimensionMismatch XConv.conv(x[:, :, 1, 1], w[:, :, 1, 1])
+    @test_throws DimensionMismatch XConv.conv(x, zeros(Float32, 3, 3, 2, 3); groups=2)
+    @test_throws DimensionMismatch XConv.conv(x, w, zeros(Float32, 3))
+    @test_throws DimensionMismatch XConv.conv(zeros(Float32, 8, 8, 4, 0), w)
+    @test_throws ArgumentError XConv.conv(x, w; groups=0)
+    @test_throws ArgumentError XConv.conv(x, w; stride=(1, 1, 1))
+    @test_throws ArgumentError XConv.conv(x, w; pad=(1, 2, 3))
+    @test_throws ArgumentError XConv.conv(x, w, zeros(Float32, 2); bias=zeros(Float32, 2))
+    @test_throws ArgumentError XConv.conv(x, w; bias=true)
+    @test_throws DimensionMismatch XConv.∇conv_filter(x, zeros(Float32, 8, 8, 2, 2), w)
+    @test_throws DimensionMismatch XConv.∇conv_data(zeros(Float32, 8, 8, 2, 2), w, x)
+    s = XConv.sketch(x, w; scheme=Probe(2))
+    @test_throws DimensionMismatch XConv.∇conv_filter(s, zeros(Float32, 8, 8, 2, 2))
+    @test_throws ArgumentError XConv.∇conv_filter(s, zeros(Float64, 6, 6, 2, 2))
+
+    # What only the library can know comes back as its status and its words.
+    err = try
+        XConv.conv(x, w; stride=0)
+    catch e
+        e
+    end
+    @test err isa XConv.XConvError
+    @test err.status === :XCONV_INVALID_ARGUMENT
+    @test occursin("stride", err.message)
+    @test occursin("XCONV_INVALID_ARGUMENT", sprint(showerror, err))
+    @test_throws XConv.XConvError XConv.conv(x, zeros(Float32, 9, 9, 4, 2))
+end
