@@ -159,7 +159,8 @@ int64_t query_plan(const Plan &plan, xconv_query query)
     const ConvGeometry &g = plan.geometry();
     const int64_t bytes = element_bytes(g.dtype);
     const auto out_size = [&](int axis) {
-        return axis < g.rank ? g.out[static_cast<size_t>(3 - g.rank + axis)] : 1;
+        const int embedded = 3 - g.rank + axis;
+        return axis < g.rank ? g.out[static_cast<size_t>(embedded)] : 1;
     };
     switch (query) {
     case XCONV_QUERY_X_BYTES:

@@ -46,7 +46,8 @@ int64_t query_pool(const PoolGeometry &g, xconv_pool_query query)
     case XCONV_POOL_OUT_SIZE_1:
     case XCONV_POOL_OUT_SIZE_2: {
         const int axis = query - XCONV_POOL_OUT_SIZE_0;
-        return axis < g.rank ? g.out[static_cast<size_t>(3 - g.rank + axis)] : 1;
+        const int embedded = 3 - g.rank + axis;
+        return axis < g.rank ? g.out[static_cast<size_t>(embedded)] : 1;
     }
     case XCONV_POOL_INDEX_BITS:
         return g.index_bits;
