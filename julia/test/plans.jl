@@ -77,28 +77,3 @@ end
     @test XConv.idle_bytes(pool) <= 1000
     @test isempty(empty!(pool).idle)
 end
-
-@testset "a call costs little more than the library's" begin
-    x, w = zeros(Float32, 4, 4, 1, 1), zeros(Float32, 1, 1, 1, 1)
-    p = XConv.plan(x, w)
-    y = similar(x)
-    scratch = Vector{UInt8}(undef, p.workspace[1])
-    api() = XConv.conv(x, w)
-    bare() = GC.@preserve x w y scratch XConv.xconv_forward(p.context.handle, p.handle,
-        XConv.address(x), XConv.address(w), C_NULL, XConv.address(y), UInt64(0), C_NULL, 0,
-        pointer(scratch), length(scratch))
-    function seconds(f)
-        f()
-        best = Inf
-        for _ in 1:20
-            t = @elapsed for _ in 1:200
-                f()
-            end
-            best = min(best, t / 200)
-        end
-        return best
-    end
-    overhead = seconds(api) - seconds(bare)
-    @info "overhead per call: $(round(overhead * 1e6; digits=2)) µs"
-    @test overhead < 10e-6
-end

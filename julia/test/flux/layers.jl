@@ -52,14 +52,16 @@
     converted = xconv(deepcopy(model), Exact())
     @test any(m -> m isa XConv.LowMemory, [converted.layers[1]; Flux.modules(converted)])
     @test agree(model, converted, x; rtol=1e-9)
-    @test Flux.state(model) == Flux.state(converted)      # running statistics too
+    # Running statistics too.
+    @test all(map(isapprox, arrays(Flux.state(model)), arrays(Flux.state(converted))))
     @test converted(x) ≈ model(x)                          # outside a gradient
     @test Flux.outputsize(converted, size(x)) == Flux.outputsize(model, size(x))
 
     # In Float32 as well, where the library takes other ways.
-    layer isa Union{Conv,CrossCor,BatchNorm,MeanPool} || continue
-    model32, converted32 = Flux.f32(model), Flux.f32(converted)
-    @test agree(model32, converted32, Float32.(x); rtol=2e-3)
+    if layer isa Union{Conv,CrossCor,BatchNorm,MeanPool}
+        model32, converted32 = Flux.f32(model), Flux.f32(converted)
+        @test agree(model32, converted32, Float32.(x); rtol=2e-3)
+    end
 end
 
 @testset "MaxPool keeps NNlib's choice among near ties" begin

@@ -13,8 +13,7 @@ end
 println("Julia ", VERSION)
 
 include("models.jl")
-for part in ("rules", "layers", "conversion", "recognise", "training", "override", "retained",
-             "speed")
+for part in ("rules", "layers", "conversion", "recognise", "training", "override", "retained")
     @testset "$part" begin
         include("$part.jl")
     end
