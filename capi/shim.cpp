@@ -158,10 +158,6 @@ int64_t query_plan(const Plan &plan, xconv_query query)
 {
     const ConvGeometry &g = plan.geometry();
     const int64_t bytes = element_bytes(g.dtype);
-    const auto out_size = [&](int axis) {
-        const int embedded = 3 - g.rank + axis;
-        return axis < g.rank ? g.out[static_cast<size_t>(embedded)] : 1;
-    };
     switch (query) {
     case XCONV_QUERY_X_BYTES:
         return g.x_count() * bytes;
@@ -176,7 +172,7 @@ int64_t query_plan(const Plan &plan, xconv_query query)
     case XCONV_QUERY_OUT_SIZE_0:
     case XCONV_QUERY_OUT_SIZE_1:
     case XCONV_QUERY_OUT_SIZE_2:
-        return out_size(query - XCONV_QUERY_OUT_SIZE_0);
+        return named_axis(g.out, g.rank, query - XCONV_QUERY_OUT_SIZE_0);
     case XCONV_QUERY_WORKSPACE_FORWARD:
         return plan.forward_workspace();
     case XCONV_QUERY_WORKSPACE_SKETCH:

@@ -10,17 +10,6 @@ namespace {
 
 constexpr size_t kOldestPool = sizeof(xconv_pool_desc);
 
-Dtype checked_dtype(xconv_dtype dtype)
-{
-    if (dtype == XCONV_F32 || dtype == XCONV_F64) {
-        return static_cast<Dtype>(dtype);
-    }
-    if (dtype == XCONV_F16 || dtype == XCONV_BF16) {
-        fail(XCONV_UNSUPPORTED, "dtype = {}: 16-bit tensors are not in this version", dtype);
-    }
-    fail(XCONV_INVALID_ARGUMENT, "dtype = {}: not an xconv_dtype", dtype);
-}
-
 int64_t checked_count(int64_t count, Dtype dtype)
 {
     if (count < 0) {
@@ -44,11 +33,8 @@ int64_t query_pool(const PoolGeometry &g, xconv_pool_query query)
     switch (query) {
     case XCONV_POOL_OUT_SIZE_0:
     case XCONV_POOL_OUT_SIZE_1:
-    case XCONV_POOL_OUT_SIZE_2: {
-        const int axis = query - XCONV_POOL_OUT_SIZE_0;
-        const int embedded = 3 - g.rank + axis;
-        return axis < g.rank ? g.out[static_cast<size_t>(embedded)] : 1;
-    }
+    case XCONV_POOL_OUT_SIZE_2:
+        return named_axis(g.out, g.rank, query - XCONV_POOL_OUT_SIZE_0);
     case XCONV_POOL_INDEX_BITS:
         return g.index_bits;
     case XCONV_POOL_INDEX_BYTES:

@@ -35,21 +35,6 @@ int checked_rank(int32_t rank)
     return rank;
 }
 
-Dtype checked_dtype(xconv_dtype dtype)
-{
-    switch (dtype) {
-    case XCONV_F32:
-        return Dtype::f32;
-    case XCONV_F64:
-        return Dtype::f64;
-    case XCONV_F16:
-    case XCONV_BF16:
-        fail(XCONV_UNSUPPORTED, "dtype = {}: 16-bit tensors are not in this version", dtype);
-    default:
-        fail(XCONV_INVALID_ARGUMENT, "dtype = {}: not an xconv_dtype", dtype);
-    }
-}
-
 /// Lower ranks leave the leading axes at size 1.
 size_t first_axis(int rank) { return static_cast<size_t>(3 - rank); }
 
@@ -85,6 +70,27 @@ void check_bytes(std::initializer_list<int64_t> factors, Dtype dtype, const char
 }
 
 } // namespace
+
+Dtype checked_dtype(xconv_dtype dtype)
+{
+    switch (dtype) {
+    case XCONV_F32:
+        return Dtype::f32;
+    case XCONV_F64:
+        return Dtype::f64;
+    case XCONV_F16:
+    case XCONV_BF16:
+        fail(XCONV_UNSUPPORTED, "dtype = {}: 16-bit tensors are not in this version", dtype);
+    default:
+        fail(XCONV_INVALID_ARGUMENT, "dtype = {}: not an xconv_dtype", dtype);
+    }
+}
+
+int64_t named_axis(const Axes &axes, int rank, int axis)
+{
+    const int embedded = 3 - rank + axis;
+    return axis < rank ? axes[static_cast<size_t>(embedded)] : 1;
+}
 
 int64_t product(const Axes &axes) { return axes[0] * axes[1] * axes[2]; }
 

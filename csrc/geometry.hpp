@@ -15,6 +15,11 @@ namespace xconv {
 using Axes = std::array<int64_t, 3>;
 
 int64_t product(const Axes &axes);
+/// Entry `axis` of the first `rank`, as xconv.h counts them; 1 past the rank.
+int64_t named_axis(const Axes &axes, int rank, int axis);
+
+/// The element type of an enum value; throws Error when there is none.
+Dtype checked_dtype(xconv_dtype dtype);
 
 /// Shapes: x [batch][in_channels][in], y [batch][out_channels][out],
 /// w [out_channels][in_channels/groups][kernel], all cross-correlation: the
