@@ -61,6 +61,7 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget)
 } // namespace
 
 DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
+    : x_channel_(setup.geometry.in_points()), y_channel_(setup.geometry.out_points())
 {
     const ConvGeometry &g = setup.geometry;
     const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4);
@@ -75,14 +76,7 @@ DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     }
     const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
     for (const Band &band : bands) {
-        const ConvGeometry &part = band.geometry;
-        steps_.push_back(
-            {band.x_offset,
-             {g.in_channels, part.in_points(), g.in_points()},
-             band.y_offset,
-             {g.out_channels, part.out_points(), g.out_points()},
-             std::make_unique<ChunkedFilter>(setup.backend, part, probes, cut.probes, rest)});
-        filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
+        filter_.add(setup.backend, band, probes, cut.probes, rest);
     }
 }
 
@@ -91,16 +85,10 @@ int64_t DyFirst::workspace() const
     Arena arena(nullptr);
     arena.take(z_bytes_);
     arena.take(l_bytes_);
-    arena.take(filter_workspace_);
+    arena.take(filter_.workspace());
     return arena.used();
 }
 
-std::string DyFirst::describe() const
-{
-    const ChunkedFilter &filter = *steps_.front().filter;
-    return fmt::format("{}{} probes at a time, {}",
-                       steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
-                       filter.chunk(), filter.describe());
-}
+std::string DyFirst::describe() const { return filter_.describe("probes"); }
 
 } // namespace xconv

@@ -4,10 +4,9 @@
 #pragma once
 
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "bands.hpp"
-#include "schemes/chunked_filter.hpp"
+#include "schemes/banded_filter.hpp"
 #include "schemes/projection.hpp"
 #include "workspace.hpp"
 
@@ -38,37 +37,31 @@ class DyFirst {
         Arena arena(workspace);
         void *z = arena.take(z_bytes_);
         void *l = arena.take(l_bytes_);
-        void *scratch = arena.take(filter_workspace_);
-        bool accumulate = false;
-        for (const Step &step : steps_) {
-            step.filter->run(
-                on, accumulate,
-                [&](int64_t first, int64_t count) {
-                    prepare(ProbePart{first, count, step.x_offset, step.x, step.y_offset, step.y, z,
-                                      l});
-                    return std::pair<const void *, const void *>{z, l};
-                },
-                sum, scratch);
-            accumulate = true;
-        }
+        filter_.run(
+            on,
+            [&](const Band &band, int64_t first, int64_t count) {
+                const ConvGeometry &g = band.geometry;
+                prepare(ProbePart{first,
+                                  count,
+                                  band.x_offset,
+                                  {g.in_channels, g.in_points(), x_channel_},
+                                  band.y_offset,
+                                  {g.out_channels, g.out_points(), y_channel_},
+                                  z,
+                                  l});
+                return std::pair<const void *, const void *>{z, l};
+            },
+            sum, arena.take(filter_.workspace()));
     }
 
     [[nodiscard]] std::string describe() const;
 
   private:
-    /// One band of rows, over all probes; a single one where images are small.
-    struct Step {
-        int64_t x_offset;
-        Runs x;
-        int64_t y_offset;
-        Runs y;
-        std::unique_ptr<ChunkedFilter> filter;
-    };
-
+    int64_t x_channel_; // of the whole tensors
+    int64_t y_channel_;
     int64_t z_bytes_ = 0;
     int64_t l_bytes_ = 0;
-    int64_t filter_workspace_ = 0;
-    std::vector<Step> steps_;
+    BandedFilter filter_; // one band where images are small
 };
 
 } // namespace xconv

@@ -49,11 +49,7 @@ XFirst::XFirst(const ProjectionSetup &setup)
         x_hat_bytes_ = std::max(x_hat_bytes_, samples * x_bytes(band.geometry));
     }
     for (const Band &band : bands) {
-        steps_.push_back(
-            {band.x_offset, band.geometry.in_points(), band.y_offset * element_bytes(g.dtype),
-             std::make_unique<ChunkedFilter>(setup.backend, band.geometry, g.batch, samples,
-                                             setup.workspace_limit - x_hat_bytes_)});
-        filter_workspace_ = std::max(filter_workspace_, steps_.back().filter->workspace());
+        filter_.add(setup.backend, band, g.batch, samples, setup.workspace_limit - x_hat_bytes_);
     }
 }
 
@@ -61,16 +57,10 @@ int64_t XFirst::workspace() const
 {
     Arena arena(nullptr);
     arena.take(x_hat_bytes_);
-    arena.take(filter_workspace_);
+    arena.take(filter_.workspace());
     return arena.used();
 }
 
-std::string XFirst::describe() const
-{
-    const ChunkedFilter &filter = *steps_.front().filter;
-    return fmt::format("x first, {}{} samples at a time, {}",
-                       steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
-                       filter.chunk(), filter.describe());
-}
+std::string XFirst::describe() const { return "x first, " + filter_.describe("samples"); }
 
 } // namespace xconv

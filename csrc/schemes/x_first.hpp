@@ -3,10 +3,9 @@
 #pragma once
 
 #include <string>
-#include <vector>
+#include <utility>
 
-#include "bands.hpp"
-#include "schemes/chunked_filter.hpp"
+#include "schemes/banded_filter.hpp"
 #include "schemes/projection.hpp"
 #include "workspace.hpp"
 
@@ -35,37 +34,24 @@ class XFirst {
     {
         Arena arena(workspace);
         void *x_hat = arena.take(x_hat_bytes_);
-        void *scratch = arena.take(filter_workspace_);
-        bool accumulate = false;
-        for (const Step &step : steps_) {
-            step.filter->run(
-                on, accumulate,
-                [&](int64_t first, int64_t count) {
-                    reconstruct(XHatPart{first, count, step.x_offset, step.x_length, x_hat});
-                    return std::pair<const void *, const void *>{
-                        x_hat, static_cast<const std::byte *>(dy) + first * y_sample_bytes_ +
-                                   step.y_bytes};
-                },
-                sum, scratch);
-            accumulate = true;
-        }
+        filter_.run(
+            on,
+            [&](const Band &band, int64_t first, int64_t count) {
+                reconstruct(
+                    XHatPart{first, count, band.x_offset, band.geometry.in_points(), x_hat});
+                return std::pair<const void *, const void *>{
+                    x_hat, static_cast<const std::byte *>(dy) + first * y_sample_bytes_ +
+                               band.y_offset * element_bytes(band.geometry.dtype)};
+            },
+            sum, arena.take(filter_.workspace()));
     }
 
     [[nodiscard]] std::string describe() const;
 
   private:
-    /// One band of rows, over all samples; a single one where images are small.
-    struct Step {
-        int64_t x_offset; // into each channel
-        int64_t x_length;
-        int64_t y_bytes; // into each sample of dy
-        std::unique_ptr<ChunkedFilter> filter;
-    };
-
     int64_t y_sample_bytes_;
     int64_t x_hat_bytes_ = 0;
-    int64_t filter_workspace_ = 0;
-    std::vector<Step> steps_;
+    BandedFilter filter_; // one band where images are small
 };
 
 } // namespace xconv
