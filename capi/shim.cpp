@@ -143,7 +143,6 @@ PlanRequest read_request(const xconv_conv_desc *conv, const xconv_scheme_desc *s
 {
     PlanRequest request{read_desc(conv, kOldestConv, "conv"), XCONV_SCHEME_DESC_INIT,
                         XCONV_PLAN_OPTIONS_INIT};
-    require_zero(request.conv.reserved, "conv->reserved");
     if (scheme != nullptr) {
         request.scheme = read_desc(scheme, kOldestScheme, "scheme");
     }
@@ -189,6 +188,10 @@ int64_t query_plan(const Plan &plan, xconv_query query)
                          plan.backward_data_workspace()});
     case XCONV_QUERY_CONTRACTION:
         return plan.contraction();
+    case XCONV_QUERY_DW_BYTES:
+        return g.w_count() * element_bytes(plan.dw_dtype());
+    case XCONV_QUERY_DB_BYTES:
+        return g.out_channels * element_bytes(plan.dw_dtype());
     default:
         fail(XCONV_INVALID_ARGUMENT, "query = {}: not an xconv_query", query);
     }
@@ -310,7 +313,7 @@ xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan,
         require_tensor(y, dtype, "y");
         if (sketch != nullptr || sketch_bytes != 0) {
             require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-            require_tensor(sketch, dtype, "sketch");
+            require_tensor(sketch, compute_dtype(dtype), "sketch");
         }
         void *scratch = require_workspace(workspace, workspace_bytes, checked.forward_workspace());
         const Backend &on = *context->backend;
@@ -330,7 +333,7 @@ xconv_status xconv_sketch(const xconv_context *context, const xconv_plan *plan, 
         const Dtype dtype = checked.geometry().dtype;
         require_tensor(x, dtype, "x");
         require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(sketch, dtype, "sketch");
+        require_tensor(sketch, compute_dtype(dtype), "sketch");
         void *scratch = require_workspace(workspace, workspace_bytes, checked.sketch_workspace());
         checked.sketch(*context->backend, x, seed, sketch, scratch);
     });
@@ -345,9 +348,9 @@ xconv_status xconv_backward_filter(const xconv_context *context, const xconv_pla
         const Plan &checked = plan_on(context, plan);
         const Dtype dtype = checked.geometry().dtype;
         require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(sketch, dtype, "sketch");
+        require_tensor(sketch, compute_dtype(dtype), "sketch");
         require_tensor(dy, dtype, "dy");
-        require_tensor(dw, dtype, "dw");
+        require_tensor(dw, checked.dw_dtype(), "dw");
         void *scratch =
             require_workspace(workspace, workspace_bytes, checked.backward_filter_workspace());
         checked.backward_filter(*context->backend, sketch, seed, dy, checked_beta(beta), dw,
@@ -364,7 +367,7 @@ xconv_status xconv_backward_filter_exact(const xconv_context *context, const xco
         const Dtype dtype = checked.geometry().dtype;
         require_tensor(x, dtype, "x");
         require_tensor(dy, dtype, "dy");
-        require_tensor(dw, dtype, "dw");
+        require_tensor(dw, checked.dw_dtype(), "dw");
         void *scratch = require_workspace(workspace, workspace_bytes,
                                           checked.backward_filter_exact_workspace());
         checked.backward_filter_exact(*context->backend, x, dy, checked_beta(beta), dw, scratch);
@@ -394,7 +397,7 @@ xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan 
         const Plan &checked = plan_on(context, plan);
         const Dtype dtype = checked.geometry().dtype;
         require_tensor(dy, dtype, "dy");
-        require_tensor(db, dtype, "db");
+        require_tensor(db, checked.dw_dtype(), "db");
         checked.backward_bias(*context->backend, dy, checked_beta(beta), db);
     });
 }

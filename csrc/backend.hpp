@@ -1,6 +1,10 @@
 // What a device must be able to do. Schemes and plans are written in terms of
 // these operations only; a new device is one new implementation of Backend.
 //
+// A `dtype` is the element type of the tensors an operation reads or writes; what
+// it makes of them, "numbers", are of compute_dtype(dtype). Where an operation
+// says `compute`, everything is numbers.
+//
 // All pointers are device memory. `workspace` is at least as large as the
 // matching *_workspace() said, aligned to kAlignment. Operations of one backend
 // run in the order of their calls.
@@ -13,6 +17,8 @@
 
 #include "dtype.hpp"
 #include "geometry.hpp"
+#include "packing.hpp"
+#include "packing_entry.hpp"
 
 namespace xconv {
 
@@ -47,6 +53,12 @@ struct Matrix {
     int64_t cols;
     int64_t stride;
     operator ConstMatrix() const { return {data, rows, cols, stride}; } // NOLINT: a view of itself
+};
+
+/// A factor of a matrix product.
+struct Operand {
+    ConstMatrix matrix; // as it lies in memory
+    bool transposed = false;
 };
 
 /// Equal runs of places: run c is [c * stride, c * stride + length). They are
@@ -89,8 +101,8 @@ class DataPass : public Pass {
 
 class FilterPass : public Pass {
   public:
-    /// dw = filter gradient, or dw += it when `accumulate`.
-    virtual void run(const Backend &on, const void *x, const void *dy, bool accumulate, void *dw,
+    /// sum = filter gradient, or sum += it when `accumulate`; sum is numbers.
+    virtual void run(const Backend &on, const void *x, const void *dy, bool accumulate, void *sum,
                      void *workspace) const = 0;
 };
 
@@ -117,9 +129,9 @@ class Backend {
     backward_data(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
     [[nodiscard]] virtual std::unique_ptr<FilterPass>
     backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
-    /// db[c] = sum of dy over batch and space + beta * db[c].
+    /// db[c] = sum of dy over batch and space + beta * db[c]; db is of db_dtype.
     virtual void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
-                               void *db) const = 0;
+                               Dtype db_dtype, void *db) const = 0;
 
     // --- the random projection
     /// out(i, j) = sum over p of x(i, p) * z(p, j): x is rows x length, out rows
@@ -129,30 +141,53 @@ class Backend {
     [[nodiscard]] virtual int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
                                                     int64_t columns) const = 0;
     /// out(j, p) = z(place p of rows, j): one row of out for every probe.
-    virtual void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const = 0;
+    virtual void draw(Dtype compute, const Probes &probes, Runs rows, Matrix out) const = 0;
     /// out(i, p) = sum over j of coefficients(i, j) * z(place p of rows, j).
-    virtual void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
+    virtual void expand(Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
                         Matrix out) const = 0;
 
+    // --- mean deflation
+    /// means[i] = mean of row i of x.
+    virtual void row_means(Dtype dtype, ConstMatrix x, void *means) const = 0;
+    /// means(i, j) = mean over the places p of run i of z(p, j): a row for each run.
+    virtual void probe_means(Dtype compute, const Probes &probes, Runs rows,
+                             Matrix means) const = 0;
+    /// sums [batch][Co][K] = the filter gradient of each sample for an input of
+    /// ones with one channel: place k of the kernel meets x, and not its padding,
+    /// at some of the outputs, and sums dy over these.
+    virtual void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const = 0;
+
+    // --- few-bit storage (packing.hpp, packing_entry.hpp)
+    /// packed = numbers [rows][numbers], each in a few bits.
+    virtual void pack(Dtype dtype, const Packing &packing, const Rounding &rounding,
+                      const void *numbers, void *packed) const = 0;
+    /// out(i, p) = number `offset` + place p of `places` of row first + i.
+    virtual void unpack(Dtype compute, const Packing &packing, const void *packed, int64_t first,
+                        int64_t offset, Runs places, Matrix out) const = 0;
+
     // --- dense algebra
-    /// out(j, m) = sum over b of coefficients(b, j) * in(b, place m of columns).
+    /// out(j, m) = sum over b of coefficients(b, j) * in(b, place m of columns); in is
+    /// of `dtype`.
     virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                          Matrix out) const = 0;
-    /// out = aᵀ b, or out += aᵀ b when `accumulate`.
-    virtual void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,
-                               Matrix out) const = 0;
-    /// out[a][c][b][run] = in[a][b][c][run].
-    virtual void transpose(Dtype dtype, const void *in, int64_t a, int64_t b, int64_t c,
-                           int64_t run, void *out) const = 0;
+    /// out = alpha a b, or out += it when `accumulate`; a and b are read transposed
+    /// when their operand says so.
+    virtual void multiply(Dtype compute, double alpha, Operand a, Operand b, bool accumulate,
+                          Matrix out) const = 0;
+    /// out[a][c][b][run] = in[a][b][c][run], or out += it when `accumulate`.
+    virtual void transpose(Dtype compute, const void *in, int64_t a, int64_t b, int64_t c,
+                           int64_t run, bool accumulate, void *out) const = 0;
 
     // --- moving results
     virtual void copy(const void *from, void *to, int64_t bytes) const = 0;
-    /// out(i, j) = in(i, j).
-    virtual void copy_matrix(Dtype dtype, ConstMatrix in, Matrix out) const = 0;
-    /// dw = scale * sum + beta * dw over `runs` kernels of `kernel` elements;
-    /// each kernel of sum is read mirrored when `flip`. beta = 0 only writes dw.
-    virtual void finish_filter(Dtype dtype, int64_t runs, int64_t kernel, bool flip,
-                               const void *sum, double scale, double beta, void *dw) const = 0;
+    /// out(i, p) = in(i, place p of columns), from one element type to another.
+    virtual void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const = 0;
+    /// dw = scale * sum + beta * dw over `runs` kernels of `kernel` elements; sum is
+    /// numbers, and each kernel of it is read mirrored when `flip`. beta = 0 only
+    /// writes dw.
+    virtual void finish_filter(Dtype compute, int64_t runs, int64_t kernel, bool flip,
+                               const void *sum, double scale, double beta, Dtype dw_dtype,
+                               void *dw) const = 0;
     /// to = from with each run of `kernel` elements reversed, `runs` of them.
     virtual void mirror(Dtype dtype, const void *from, int64_t runs, int64_t kernel,
                         void *to) const = 0;

@@ -4,26 +4,77 @@
 #include <cstdint>
 
 #include "error.hpp"
+#include "half.hpp"
 
 namespace xconv {
 
-enum class Dtype : int32_t { f32 = XCONV_F32, f64 = XCONV_F64 };
+enum class Dtype : int32_t { f32 = XCONV_F32, f64 = XCONV_F64, f16 = XCONV_F16, bf16 = XCONV_BF16 };
 
-constexpr int64_t element_bytes(Dtype dtype) { return dtype == Dtype::f64 ? 8 : 4; }
+constexpr int64_t element_bytes(Dtype dtype)
+{
+    switch (dtype) {
+    case Dtype::f64:
+        return 8;
+    case Dtype::f32:
+        return 4;
+    default:
+        return 2;
+    }
+}
 
-constexpr const char *dtype_name(Dtype dtype) { return dtype == Dtype::f64 ? "f64" : "f32"; }
+constexpr const char *dtype_name(Dtype dtype)
+{
+    switch (dtype) {
+    case Dtype::f64:
+        return "f64";
+    case Dtype::f32:
+        return "f32";
+    case Dtype::f16:
+        return "f16";
+    default:
+        return "bf16";
+    }
+}
+
+/// What numbers made from tensors of a type are computed and kept in: Float32 for
+/// the 16-bit types, which only store.
+constexpr Dtype compute_dtype(Dtype dtype) { return dtype == Dtype::f64 ? dtype : Dtype::f32; }
 
 template <class T> struct TypeTag {
     using type = T;
 };
 
-/// Call f(TypeTag<T>{}) with the C++ type that `dtype` stands for.
+/// compute_dtype() of a C++ type.
+template <class T> struct Compute {
+    using type = float;
+};
+template <> struct Compute<double> {
+    using type = double;
+};
+template <class T> using ComputeType = typename Compute<T>::type;
+
+/// Call f(TypeTag<T>{}) with the C++ type that a compute type stands for.
 template <class F> decltype(auto) with_type(Dtype dtype, F &&f)
 {
     if (dtype == Dtype::f64) {
         return f(TypeTag<double>{});
     }
+    if (dtype != Dtype::f32) {
+        fail(XCONV_INTERNAL, "{}: not a type to compute in", dtype_name(dtype));
+    }
     return f(TypeTag<float>{});
+}
+
+/// The same for any tensor's type.
+template <class F> decltype(auto) with_tensor_type(Dtype dtype, F &&f)
+{
+    if (dtype == Dtype::f16) {
+        return f(TypeTag<Float16>{});
+    }
+    if (dtype == Dtype::bf16) {
+        return f(TypeTag<BFloat16>{});
+    }
+    return with_type(dtype, f);
 }
 
 } // namespace xconv

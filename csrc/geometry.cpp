@@ -107,6 +107,13 @@ ConvGeometry ConvGeometry::with_batch(int64_t samples) const
     return other;
 }
 
+ConvGeometry ConvGeometry::with_numbers() const
+{
+    ConvGeometry copy = *this;
+    copy.dtype = compute_dtype(dtype);
+    return copy;
+}
+
 ConvGeometry ConvGeometry::with_channels(int64_t samples, int64_t in_ch, int64_t out_ch) const
 {
     ConvGeometry other = with_batch(samples);

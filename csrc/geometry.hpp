@@ -62,6 +62,8 @@ struct ConvGeometry {
 
     /// The same layer on another number of samples.
     [[nodiscard]] ConvGeometry with_batch(int64_t samples) const;
+    /// The same layer on numbers made from its tensors.
+    [[nodiscard]] ConvGeometry with_numbers() const;
     /// The same spatial part with other channel counts, without groups.
     [[nodiscard]] ConvGeometry with_channels(int64_t samples, int64_t in_ch, int64_t out_ch) const;
 

@@ -10,11 +10,7 @@
 
 #include <cstdint>
 
-#if defined(__CUDACC__)
-#define XCONV_HOST_DEVICE __host__ __device__
-#else
-#define XCONV_HOST_DEVICE
-#endif
+#include "host_device.hpp"
 
 namespace xconv {
 

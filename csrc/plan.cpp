@@ -1,7 +1,6 @@
 #include "plan.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "checked.hpp"
 #include "workspace.hpp"
@@ -9,47 +8,6 @@
 namespace xconv {
 
 namespace {
-
-Distribution checked_distribution(xconv_distribution distribution)
-{
-    switch (distribution) {
-    case XCONV_RADEMACHER:
-        return Distribution::rademacher;
-    case XCONV_GAUSSIAN:
-        return Distribution::gaussian;
-    case XCONV_UNIFORM:
-        return Distribution::uniform;
-    default:
-        fail(XCONV_INVALID_ARGUMENT, "distribution = {}: not an xconv_distribution", distribution);
-    }
-}
-
-const char *distribution_name(Distribution distribution)
-{
-    constexpr std::array names{"rademacher", "gaussian", "uniform"};
-    return names.at(static_cast<size_t>(distribution));
-}
-
-/// The parts of a scheme that this version does not have yet.
-void refuse_later_schemes(const xconv_scheme_desc &scheme)
-{
-    if (scheme.deflate_mean != 0 && scheme.deflate_mean != 1) {
-        fail(XCONV_INVALID_ARGUMENT, "deflate_mean = {}: must be 0 or 1", scheme.deflate_mean);
-    }
-    if (scheme.bits != 0 && scheme.bits != 1 && scheme.bits != 2 && scheme.bits != 4 &&
-        scheme.bits != 8) {
-        fail(XCONV_INVALID_ARGUMENT, "bits = {}: must be 0, 1, 2, 4 or 8", scheme.bits);
-    }
-    if (scheme.group < 0 || (scheme.bits == 0 && scheme.group != 0)) {
-        fail(XCONV_INVALID_ARGUMENT, "group = {}: must be 0 while bits is 0", scheme.group);
-    }
-    if (scheme.deflate_mean != 0) {
-        fail(XCONV_UNSUPPORTED, "deflate_mean = {}: not in this version", scheme.deflate_mean);
-    }
-    if (scheme.bits != 0) {
-        fail(XCONV_UNSUPPORTED, "bits = {}: not in this version", scheme.bits);
-    }
-}
 
 xconv_contraction checked_contraction(xconv_contraction contraction)
 {
@@ -72,57 +30,41 @@ int64_t workspace_limit(const xconv_plan_options &options, const ConvGeometry &g
     return std::max(least, geometry.x_count() * element_bytes(geometry.dtype) / 4);
 }
 
-/// r with every product that later code forms from it proved to fit.
-int64_t checked_probes(const xconv_scheme_desc &scheme, const ProjectionEntry &entry,
-                       const ConvGeometry &g)
+Dtype checked_dw_dtype(const xconv_conv_desc &conv, const ConvGeometry &geometry)
 {
-    if (!entry.random) {
-        if (scheme.probes != 0) {
-            fail(XCONV_INVALID_ARGUMENT, "probes = {}: must be 0 for {}", scheme.probes,
-                 entry.name);
-        }
-        if (scheme.distribution != 0) {
-            fail(XCONV_INVALID_ARGUMENT, "distribution = {}: must be 0 for {}", scheme.distribution,
-                 entry.name);
-        }
-        return 0;
+    if (conv.float32_dw != 0 && conv.float32_dw != 1) {
+        fail(XCONV_INVALID_ARGUMENT, "float32_dw = {}: must be 0 or 1", conv.float32_dw);
     }
-    if (scheme.probes < 1) {
-        fail(XCONV_INVALID_ARGUMENT, "probes = {}: must be at least 1", scheme.probes);
+    if (conv.float32_dw == 1 && geometry.dtype == Dtype::f64) {
+        fail(XCONV_INVALID_ARGUMENT, "float32_dw = 1: must be 0 for tensors of Float64");
     }
-    const int64_t bytes =
-        checked_mul(scheme.probes, kSizeHeadroom * element_bytes(g.dtype), "probes");
-    for (const int64_t count : {g.batch * g.in_channels, g.x_sample(), g.y_sample(),
-                                checked_mul(g.batch * g.out_channels, g.kernel_points(), "dw")}) {
-        static_cast<void>(checked_mul(bytes, count, "probes"));
-    }
-    return scheme.probes;
+    return conv.float32_dw == 1 ? Dtype::f32 : geometry.dtype;
 }
 
 } // namespace
 
 Plan::Plan(const Backend &backend, const PlanRequest &request)
-    : geometry_(make_geometry(request.conv)), key_(backend.key()), flip_(request.conv.flip != 0)
+    : geometry_(make_geometry(request.conv)), dw_dtype_(checked_dw_dtype(request.conv, geometry_)),
+      key_(backend.key()), flip_(request.conv.flip != 0)
 {
-    const ProjectionEntry &entry = find_projection(request.scheme.projection);
-    const Distribution distribution = checked_distribution(request.scheme.distribution);
-    refuse_later_schemes(request.scheme);
-    const int64_t probes = checked_probes(request.scheme, entry, geometry_);
     const int64_t limit = workspace_limit(request.options, geometry_);
     const xconv_contraction contraction = checked_contraction(request.options.contraction);
 
     // The filter's own accumulator and mirror image come on top of a pass.
-    const int64_t pass_limit = std::max<int64_t>(limit - 2 * w_bytes() - 2 * kAlignment, 1);
-    projection_ = entry.make({backend, geometry_, distribution, probes, contraction, pass_limit});
+    const int64_t pass_limit =
+        std::max<int64_t>(limit - w_bytes() - sum_bytes() - 2 * kAlignment, 1);
+    scheme_ = std::make_unique<Scheme>(backend, geometry_, request.scheme, contraction, pass_limit);
     forward_ = backend.forward(geometry_, pass_limit);
     data_ = backend.backward_data(geometry_, pass_limit);
     filter_ = backend.backward_filter(geometry_, pass_limit);
-    scheme_name_ = entry.random ? fmt::format("{} r={} {}", entry.name, probes,
-                                              distribution_name(distribution))
-                                : entry.name;
 }
 
 int64_t Plan::w_bytes() const { return geometry_.w_count() * element_bytes(geometry_.dtype); }
+
+int64_t Plan::sum_bytes() const
+{
+    return geometry_.w_count() * element_bytes(compute_dtype(geometry_.dtype));
+}
 
 int64_t Plan::flip_bytes() const { return flip_ ? round_up(w_bytes(), kAlignment) : 0; }
 
@@ -130,33 +72,30 @@ std::string Plan::describe() const
 {
     return fmt::format("{}{}\nscheme: {}, {} bytes kept of {}\nforward: {}\nbackward filter: {}\n"
                        "backward filter, exact: {}\nbackward data: {}\n",
-                       geometry_.describe(), flip_ ? " flipped" : "", scheme_name_, sketch_bytes(),
-                       geometry_.x_count() * element_bytes(geometry_.dtype), forward_->describe(),
-                       projection_->describe(), filter_->describe(), data_->describe());
+                       geometry_.describe(), flip_ ? " flipped" : "", scheme_->name(),
+                       sketch_bytes(), geometry_.x_count() * element_bytes(geometry_.dtype),
+                       forward_->describe(), scheme_->describe(), filter_->describe(),
+                       data_->describe());
 }
 
-int64_t Plan::sketch_bytes() const
-{
-    return geometry_.batch * projection_->numbers_per_sample() * element_bytes(geometry_.dtype);
-}
+int64_t Plan::sketch_bytes() const { return scheme_->kept_bytes(); }
 
 int64_t Plan::forward_workspace() const
 {
     // y and the sketch are computed one after the other.
-    return std::max(flip_bytes() + forward_->workspace(), projection_->sketch_workspace()) +
-           kAlignment;
+    return std::max(flip_bytes() + forward_->workspace(), scheme_->sketch_workspace()) + kAlignment;
 }
 
-int64_t Plan::sketch_workspace() const { return projection_->sketch_workspace() + kAlignment; }
+int64_t Plan::sketch_workspace() const { return scheme_->sketch_workspace() + kAlignment; }
 
 int64_t Plan::backward_filter_workspace() const
 {
-    return round_up(w_bytes(), kAlignment) + projection_->filter_workspace() + kAlignment;
+    return round_up(sum_bytes(), kAlignment) + scheme_->filter_workspace() + kAlignment;
 }
 
 int64_t Plan::backward_filter_exact_workspace() const
 {
-    return round_up(w_bytes(), kAlignment) + filter_->workspace() + kAlignment;
+    return round_up(sum_bytes(), kAlignment) + filter_->workspace() + kAlignment;
 }
 
 int64_t Plan::backward_data_workspace() const
@@ -177,7 +116,8 @@ const void *Plan::cross_correlation_filter(const Backend &on, const void *w, voi
 void Plan::finish(const Backend &on, const void *sum, double scale, double beta, void *dw) const
 {
     const int64_t k = geometry_.kernel_points();
-    on.finish_filter(geometry_.dtype, geometry_.w_count() / k, k, flip_, sum, scale, beta, dw);
+    on.finish_filter(compute_dtype(geometry_.dtype), geometry_.w_count() / k, k, flip_, sum, scale,
+                     beta, dw_dtype_, dw);
 }
 
 void Plan::forward(const Backend &on, const void *x, const void *w, const void *bias, void *y,
@@ -192,23 +132,23 @@ void Plan::forward(const Backend &on, const void *x, const void *w, const void *
 void Plan::sketch(const Backend &on, const void *x, uint64_t seed, void *sketch,
                   void *workspace) const
 {
-    projection_->sketch(on, seed, x, sketch, workspace);
+    scheme_->sketch(on, seed, x, sketch, workspace);
 }
 
 void Plan::backward_filter(const Backend &on, const void *sketch, uint64_t seed, const void *dy,
                            double beta, void *dw, void *workspace) const
 {
     Arena arena(workspace);
-    void *sum = arena.take(w_bytes());
-    projection_->filter(on, seed, sketch, dy, sum, arena.take(projection_->filter_workspace()));
-    finish(on, sum, projection_->scale(), beta, dw);
+    void *sum = arena.take(sum_bytes());
+    scheme_->filter(on, seed, sketch, dy, sum, arena.take(scheme_->filter_workspace()));
+    finish(on, sum, scheme_->scale(), beta, dw);
 }
 
 void Plan::backward_filter_exact(const Backend &on, const void *x, const void *dy, double beta,
                                  void *dw, void *workspace) const
 {
     Arena arena(workspace);
-    void *sum = arena.take(w_bytes());
+    void *sum = arena.take(sum_bytes());
     filter_->run(on, x, dy, false, sum, arena.take(filter_->workspace()));
     finish(on, sum, 1.0, beta, dw);
 }
@@ -224,7 +164,7 @@ void Plan::backward_data(const Backend &on, const void *w, const void *dy, void 
 
 void Plan::backward_bias(const Backend &on, const void *dy, double beta, void *db) const
 {
-    on.backward_bias(geometry_, dy, beta, db);
+    on.backward_bias(geometry_, dy, beta, dw_dtype_, db);
 }
 
 } // namespace xconv

@@ -7,7 +7,7 @@
 
 #include "backend.hpp"
 #include "geometry.hpp"
-#include "schemes/projection.hpp"
+#include "schemes/scheme.hpp"
 #include "xconv/xconv.h"
 
 namespace xconv {
@@ -25,8 +25,10 @@ class Plan {
     Plan(const Backend &backend, const PlanRequest &request);
 
     [[nodiscard]] const ConvGeometry &geometry() const { return geometry_; }
+    /// Of dw and db.
+    [[nodiscard]] Dtype dw_dtype() const { return dw_dtype_; }
     [[nodiscard]] const Backend::Key &key() const { return key_; }
-    [[nodiscard]] xconv_contraction contraction() const { return projection_->contraction(); }
+    [[nodiscard]] xconv_contraction contraction() const { return scheme_->contraction(); }
     [[nodiscard]] std::string describe() const;
 
     /// Bytes.
@@ -55,13 +57,14 @@ class Plan {
     [[nodiscard]] const void *cross_correlation_filter(const Backend &on, const void *w,
                                                        void *mirrored) const;
     [[nodiscard]] int64_t w_bytes() const;
+    [[nodiscard]] int64_t sum_bytes() const; // of the gradient before it is finished
     [[nodiscard]] int64_t flip_bytes() const;
 
     ConvGeometry geometry_;
+    Dtype dw_dtype_;
     Backend::Key key_;
     bool flip_;
-    std::string scheme_name_;
-    std::unique_ptr<Projection> projection_;
+    std::unique_ptr<Scheme> scheme_;
     std::unique_ptr<ForwardPass> forward_;
     std::unique_ptr<DataPass> data_;
     std::unique_ptr<FilterPass> filter_;

@@ -132,7 +132,7 @@ class Im2colForward final : public ForwardPass {
                     std::fill_n(y + c * g_.y_channel + place, places, bias[group * channels + c]);
                 }
             }
-            gemm<T>(channels, places, rows, {w, rows}, unfolded, bias != nullptr, y + place,
+            gemm<T>(channels, places, rows, T(1), {w, rows}, unfolded, bias != nullptr, y + place,
                     g_.y_channel);
         }
     }
@@ -189,7 +189,7 @@ class Im2colData final : public DataPass {
         for (int64_t place = 0; place < points; place += cut_.places) {
             const int64_t places = std::min(cut_.places, points - place);
             T *out = cut_.piece != 0 ? piece : dx + place;
-            gemm<T>(channels * taps, places, g_.out_per_group(),
+            gemm<T>(channels * taps, places, g_.out_per_group(), T(1),
                     {w, unfolded_rows(g_), Op::transpose}, {dy + place, g_.y_channel}, false, out,
                     cut_.piece != 0 ? places : g_.x_channel);
             if (cut_.piece != 0) {
@@ -256,7 +256,7 @@ class Im2colFilter final : public FilterPass {
                     im2col(g_, image, {row, rows, place, places}, piece);
                     unfolded = {piece, places, Op::transpose};
                 }
-                gemm<T>(outs, rows, places, {grad + place, g_.y_channel}, unfolded,
+                gemm<T>(outs, rows, places, T(1), {grad + place, g_.y_channel}, unfolded,
                         accumulate || sample > 0 || place > 0, dw, unfolded_rows(g_));
             }
         }

@@ -6,8 +6,10 @@
 
 #include "cpu/bias.hpp"
 #include "cpu/conv_list.hpp"
+#include "cpu/deflation.hpp"
 #include "cpu/matrix.hpp"
 #include "cpu/maxpool.hpp"
+#include "cpu/packing.hpp"
 #include "cpu/probes.hpp"
 #include "cpu/relu.hpp"
 #include "cpu/simd.hpp"
@@ -37,10 +39,10 @@ class CpuBackend final : public Backend {
     {
         return make_backward_filter(geometry, workspace_limit, threads_);
     }
-    void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
+    void backward_bias(const ConvGeometry &geometry, const void *dy, double beta, Dtype db_dtype,
                        void *db) const override
     {
-        cpu::backward_bias(geometry, dy, beta, db, threads_);
+        cpu::backward_bias(geometry, dy, beta, db_dtype, db, threads_);
     }
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
@@ -63,34 +65,58 @@ class CpuBackend final : public Backend {
         probes_.expand(dtype, probes, rows, coefficients, out);
     }
 
+    void row_means(Dtype dtype, ConstMatrix x, void *means) const override
+    {
+        cpu::row_means(dtype, x, means, threads_);
+    }
+    void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override
+    {
+        probes_.probe_means(compute, probes, rows, means);
+    }
+    void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const override
+    {
+        cpu::filter_of_ones(geometry, dy, sums, threads_);
+    }
+
+    void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
+              void *packed) const override
+    {
+        cpu::pack(dtype, packing, rounding, numbers, packed, threads_);
+    }
+    void unpack(Dtype compute, const Packing &packing, const void *packed, int64_t first,
+                int64_t offset, Runs places, Matrix out) const override
+    {
+        cpu::unpack(compute, packing, packed, first, offset, places, out, threads_);
+    }
+
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const override
     {
         probes_.combine(dtype, coefficients, in, columns, out);
     }
-    void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate,
-                       Matrix out) const override
+    void multiply(Dtype compute, double alpha, Operand a, Operand b, bool accumulate,
+                  Matrix out) const override
     {
-        cpu::multiply_at_b(dtype, a, b, accumulate, out, threads_);
+        cpu::multiply(compute, alpha, a, b, accumulate, out, threads_);
     }
-    void transpose(Dtype dtype, const void *in, int64_t a, int64_t b, int64_t c, int64_t run,
-                   void *out) const override
+    void transpose(Dtype compute, const void *in, int64_t a, int64_t b, int64_t c, int64_t run,
+                   bool accumulate, void *out) const override
     {
-        cpu::transpose(dtype, in, a, b, c, run, out, threads_);
+        cpu::transpose(compute, in, a, b, c, run, accumulate, out, threads_);
     }
 
     void copy(const void *from, void *to, int64_t bytes) const override
     {
         cpu::copy(from, to, bytes, threads_);
     }
-    void copy_matrix(Dtype dtype, ConstMatrix in, Matrix out) const override
+    void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const override
     {
-        cpu::copy_matrix(dtype, in, out, threads_);
+        cpu::convert(from, in, columns, to, out, threads_);
     }
-    void finish_filter(Dtype dtype, int64_t runs, int64_t kernel, bool flip, const void *sum,
-                       double scale, double beta, void *dw) const override
+    void finish_filter(Dtype compute, int64_t runs, int64_t kernel, bool flip, const void *sum,
+                       double scale, double beta, Dtype dw_dtype, void *dw) const override
     {
-        cpu::finish_filter(dtype, runs, kernel, flip, sum, scale, beta, dw, threads_);
+        cpu::finish_filter(compute, runs, kernel, flip, sum, scale, beta, dw_dtype, dw, threads_);
     }
     void mirror(Dtype dtype, const void *from, int64_t runs, int64_t kernel,
                 void *to) const override

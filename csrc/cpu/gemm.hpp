@@ -20,26 +20,28 @@ template <class T> struct Operand {
 
 namespace detail {
 
-inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float *a,
-                       int lda, const float *b, int ldb, float beta, float *c, int ldc)
+inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha,
+                       const float *a, int lda, const float *b, int ldb, float beta, float *c,
+                       int ldc)
 {
-    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0F, a, lda, b, ldb, beta, c, ldc);
+    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
-inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double *a,
-                       int lda, const double *b, int ldb, double beta, double *c, int ldc)
+inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha,
+                       const double *a, int lda, const double *b, int ldb, double beta, double *c,
+                       int ldc)
 {
-    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
+    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
 }
 
 } // namespace detail
 
-/// c (m x n) = op(a) op(b), or c += it when `accumulate`; k is the inner size.
+/// c (m x n) = alpha op(a) op(b), or c += it when `accumulate`; k is the inner size.
 /// Products are cut so that no size passed on exceeds `largest`: a matrix whose
 /// stride does is handed over one row at a time.
 template <class T>
-void gemm(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, bool accumulate, T *c,
-          int64_t c_stride, int64_t largest = std::numeric_limits<int>::max())
+void gemm(int64_t m, int64_t n, int64_t k, T alpha, Operand<T> a, Operand<T> b, bool accumulate,
+          T *c, int64_t c_stride, int64_t largest = std::numeric_limits<int>::max())
 {
     int64_t step_m = std::min(m, largest);
     int64_t step_n = std::min(n, largest);
@@ -65,7 +67,7 @@ void gemm(int64_t m, int64_t n, int64_t k, Operand<T> a, Operand<T> b, bool accu
                 detail::cblas_gemm(
                     flag(a.op), flag(b.op), static_cast<int>(std::min(step_m, m - i)),
                     static_cast<int>(std::min(step_n, n - j)),
-                    static_cast<int>(std::min(step_k, k - p)), at(a, i, p), fit(a.stride),
+                    static_cast<int>(std::min(step_k, k - p)), alpha, at(a, i, p), fit(a.stride),
                     at(b, p, j), fit(b.stride), accumulate || p > 0 ? T(1) : T(0),
                     c + i * c_stride + j, fit(c_stride));
             }

@@ -1,12 +1,11 @@
 #include "cpu/matrix.hpp"
 
-#include <cblas.h>
-
 #include <algorithm>
 #include <cstring>
-#include <limits>
+#include <functional>
 
 #include "checked.hpp"
+#include "cpu/gemm.hpp"
 #include "cpu/parallel.hpp"
 
 namespace xconv::cpu {
@@ -21,68 +20,43 @@ int threads_for(int64_t elements, int threads)
     return static_cast<int>(std::clamp<int64_t>(elements / kGrain, 1, threads));
 }
 
-void gemm_at_b(int m, int n, int k, const float *a, int lda, const float *b, int ldb, float beta,
-               float *c, int ldc)
+template <class T> cpu::Operand<T> operand(const xconv::Operand &o)
 {
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1.0F, a, lda, b, ldb, beta, c,
-                ldc);
-}
-
-void gemm_at_b(int m, int n, int k, const double *a, int lda, const double *b, int ldb, double beta,
-               double *c, int ldc)
-{
-    cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, m, n, k, 1.0, a, lda, b, ldb, beta, c,
-                ldc);
-}
-
-/// CBLAS counts in int; larger extents are taken in blocks of this.
-constexpr int64_t kBlasBlock = int64_t{1} << 30;
-
-int blas_stride(int64_t stride)
-{
-    if (stride > std::numeric_limits<int>::max()) {
-        fail(XCONV_UNSUPPORTED, "row of {} elements: more than the BLAS can address", stride);
-    }
-    return static_cast<int>(stride);
-}
-
-template <class T> void multiply_typed(ConstMatrix a, ConstMatrix b, bool accumulate, Matrix out)
-{
-    const auto *left = static_cast<const T *>(a.data);
-    const auto *right = static_cast<const T *>(b.data);
-    auto *result = static_cast<T *>(out.data);
-    for (int64_t k = 0; k < a.rows; k += kBlasBlock) {
-        const int64_t depth = std::min(kBlasBlock, a.rows - k);
-        gemm_at_b(blas_stride(a.cols), blas_stride(b.cols), static_cast<int>(depth),
-                  left + k * a.stride, blas_stride(a.stride), right + k * b.stride,
-                  blas_stride(b.stride), accumulate || k > 0 ? T(1) : T(0), result,
-                  blas_stride(out.stride));
-    }
+    return {static_cast<const T *>(o.matrix.data), o.matrix.stride,
+            o.transposed ? Op::transpose : Op::none};
 }
 
 } // namespace
 
-void multiply_at_b(Dtype dtype, ConstMatrix a, ConstMatrix b, bool accumulate, Matrix out,
-                   int threads)
+void multiply(Dtype compute, double alpha, const xconv::Operand &a, const xconv::Operand &b,
+              bool accumulate, Matrix out, int threads)
 {
     const ThreadScope scope(threads);
-    with_type(dtype, [&](auto tag) {
-        multiply_typed<typename decltype(tag)::type>(a, b, accumulate, out);
+    with_type(compute, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        const int64_t depth = a.transposed ? a.matrix.rows : a.matrix.cols;
+        gemm<T>(out.rows, out.cols, depth, static_cast<T>(alpha), operand<T>(a), operand<T>(b),
+                accumulate, static_cast<T *>(out.data), out.stride);
     });
 }
 
-void transpose(Dtype dtype, const void *in, int64_t a, int64_t b, int64_t c, int64_t run, void *out,
-               int threads)
+void transpose(Dtype compute, const void *in, int64_t a, int64_t b, int64_t c, int64_t run,
+               bool accumulate, void *out, int threads)
 {
-    with_type(dtype, [&](auto tag) {
+    with_type(compute, [&](auto tag) {
         using T = typename decltype(tag)::type;
         parallel_for(threads_for(a * b * c * run, threads), a * c, [&](int64_t i) {
             const int64_t slice = i / c;
             const int64_t column = i % c;
             const T *from = static_cast<const T *>(in) + (slice * b * c + column) * run;
             T *to = static_cast<T *>(out) + (slice * c + column) * b * run;
-            for (int64_t row = 0; row < b; ++row) {
-                std::copy_n(from + row * c * run, run, to + row * run);
+            for (int64_t row = 0; row < b; ++row, from += c * run, to += run) {
+                if (accumulate) {
+                    std::transform(from, from + run, to, to, std::plus<>());
+                }
+                else {
+                    std::copy_n(from, run, to);
+                }
             }
         });
     });
@@ -98,39 +72,53 @@ void copy(const void *from, void *to, int64_t bytes, int threads)
     });
 }
 
-void copy_matrix(Dtype dtype, ConstMatrix in, Matrix out, int threads)
+void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out, int threads)
 {
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        parallel_for(threads_for(in.rows * in.cols, threads), in.rows, [&](int64_t i) {
-            const T *from = static_cast<const T *>(in.data) + i * in.stride;
-            T *to = static_cast<T *>(out.data) + i * out.stride;
-            std::copy_n(from, in.cols, to);
+    with_tensor_type(from, [&](auto from_tag) {
+        with_tensor_type(to, [&](auto to_tag) {
+            using From = typename decltype(from_tag)::type;
+            using To = typename decltype(to_tag)::type;
+            using Through = ComputeType<From>;
+            const int threads_used = threads_for(in.rows * columns.total(), threads);
+            parallel_for(threads_used, in.rows * columns.count, [&](int64_t task) {
+                const int64_t row = task / columns.count;
+                const int64_t run = task % columns.count;
+                const From *source =
+                    static_cast<const From *>(in.data) + row * in.stride + run * columns.stride;
+                To *target = static_cast<To *>(out.data) + row * out.stride + run * columns.length;
+                std::transform(source, source + columns.length, target, [](From value) {
+                    return static_cast<To>(static_cast<ComputeType<To>>(Through(value)));
+                });
+            });
         });
     });
 }
 
-void finish_filter(Dtype dtype, int64_t runs, int64_t kernel, bool flip, const void *sum,
-                   double scale, double beta, void *dw, int threads)
+void finish_filter(Dtype compute, int64_t runs, int64_t kernel, bool flip, const void *sum,
+                   double scale, double beta, Dtype dw_dtype, void *dw, int threads)
 {
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        const T alpha = static_cast<T>(scale);
-        const T keep = static_cast<T>(beta);
-        parallel_for(threads_for(runs * kernel, threads), runs, [&](int64_t i) {
-            const T *from = static_cast<const T *>(sum) + i * kernel;
-            T *to = static_cast<T *>(dw) + i * kernel;
-            for (int64_t k = 0; k < kernel; ++k) {
-                const T value = alpha * from[flip ? kernel - 1 - k : k];
-                to[k] = keep == T(0) ? value : value + keep * to[k];
-            }
+    with_type(compute, [&](auto sum_tag) {
+        with_tensor_type(dw_dtype, [&](auto dw_tag) {
+            using T = typename decltype(sum_tag)::type;
+            using Dw = typename decltype(dw_tag)::type;
+            const T alpha = static_cast<T>(scale);
+            const T keep = static_cast<T>(beta);
+            parallel_for(threads_for(runs * kernel, threads), runs, [&](int64_t i) {
+                const T *from = static_cast<const T *>(sum) + i * kernel;
+                Dw *to = static_cast<Dw *>(dw) + i * kernel;
+                for (int64_t k = 0; k < kernel; ++k) {
+                    const T value = alpha * from[flip ? kernel - 1 - k : k];
+                    const T total = keep == T(0) ? value : value + keep * static_cast<T>(to[k]);
+                    to[k] = static_cast<Dw>(static_cast<ComputeType<Dw>>(total));
+                }
+            });
         });
     });
 }
 
 void mirror(Dtype dtype, const void *from, int64_t runs, int64_t kernel, void *to, int threads)
 {
-    with_type(dtype, [&](auto tag) {
+    with_tensor_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         parallel_for(threads_for(runs * kernel, threads), runs, [&](int64_t i) {
             const T *run = static_cast<const T *>(from) + i * kernel;

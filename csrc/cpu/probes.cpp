@@ -1,6 +1,8 @@
 #include "cpu/probes.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
@@ -219,6 +221,37 @@ void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix 
                                       scratch, kMixRun);
                          return ConstMatrix{scratch, terms, tile.length, kMixRun};
                      });
+    });
+}
+
+void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const
+{
+    with_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        const Kernels<T> &kernels = simd->kernels<T>();
+        const int64_t groups = ceil_div(means.cols, kColumnGroup);
+        const int used = threads_for(*this, rows.total(), means.cols, 1);
+        parallel_for(used, rows.count * groups, [&](int64_t task) {
+            const int64_t run = task / groups;
+            const int64_t j = task % groups * kColumnGroup;
+            const int64_t columns = std::min(kColumnGroup, means.cols - j);
+            alignas(64) T z[kColumnGroup * kTileRows];
+            std::array<double, kColumnGroup> sums{};
+            for (int64_t p = 0; p < rows.length; p += kTileRows) {
+                const int64_t length = std::min(kTileRows, rows.length - p);
+                kernels.draw(shifted(probes, run * rows.stride + p, j), length, columns, z,
+                             kTileRows);
+                for (int64_t c = 0; c < columns; ++c) {
+                    const T *column = z + c * kTileRows;
+                    sums[static_cast<size_t>(c)] +=
+                        static_cast<double>(std::accumulate(column, column + length, T(0)));
+                }
+            }
+            for (int64_t c = 0; c < columns; ++c) {
+                row<T>(means, run)[j + c] =
+                    static_cast<T>(sums[static_cast<size_t>(c)] / static_cast<double>(rows.length));
+            }
+        });
     });
 }
 

@@ -18,6 +18,7 @@ struct ProbeOps {
     void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const;
     void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                 Matrix out) const;
+    void probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const;
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;
 };

@@ -25,6 +25,10 @@ class Dense final : public TwoOrders {
     }
 
     [[nodiscard]] int64_t numbers_per_sample() const override { return probes_; }
+    [[nodiscard]] Mixing mixing() const override
+    {
+        return {1, {{0, geometry().in_channels, 0, probes_}}};
+    }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
@@ -53,7 +57,7 @@ class Dense final : public TwoOrders {
                      const XHatPart &part) const override
     {
         const Runs rows{geometry().in_channels, part.length, geometry().in_points()};
-        on.expand(geometry().dtype, probes(seed, part.offset, 0), rows,
+        on.expand(compute(), probes(seed, part.offset, 0), rows,
                   {at(numbers, part.first * probes_), part.count, probes_, probes_},
                   {part.x_hat, part.count, rows.total(), rows.total()});
     }
@@ -61,13 +65,13 @@ class Dense final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *workspace) const override
     {
-        const Dtype dtype = geometry().dtype;
         const int64_t y = geometry().y_sample();
         dy_first_->run(on, sum, workspace, [&](const ProbePart &part) {
-            on.draw(dtype, probes(seed, part.x_offset, part.first), part.x,
+            on.draw(compute(), probes(seed, part.x_offset, part.first), part.x,
                     {part.z, part.count, part.x.total(), part.x.total()});
-            on.combine(dtype, {at(numbers, part.first), geometry().batch, part.count, probes_},
-                       {at(dy, part.y_offset), geometry().batch, y, y}, part.y,
+            on.combine(geometry().dtype,
+                       {at(numbers, part.first), geometry().batch, part.count, probes_},
+                       {at_element(dy, part.y_offset), geometry().batch, y, y}, part.y,
                        {part.l, part.count, part.y.total(), part.y.total()});
         });
     }

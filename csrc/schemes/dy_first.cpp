@@ -63,7 +63,7 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget)
 DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     : x_channel_(setup.geometry.in_points()), y_channel_(setup.geometry.out_points())
 {
-    const ConvGeometry &g = setup.geometry;
+    const ConvGeometry g = setup.geometry.with_numbers();
     const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4);
     auto bands =
         cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, cut.rows);

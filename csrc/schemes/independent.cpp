@@ -34,6 +34,10 @@ class Independent final : public TwoOrders {
     {
         return geometry().in_channels * probes_;
     }
+    [[nodiscard]] Mixing mixing() const override
+    {
+        return {geometry().in_channels, {{0, 1, 0, probes_}}};
+    }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
@@ -52,6 +56,7 @@ class Independent final : public TwoOrders {
         void *v;          // [samples][Co][r][K]
         void *v_turned;   // [samples][r][Co][K]
         void *x_turned;   // [samples][r][Ci]
+        void *dy_widened; // samples of dy as numbers, where they are 16 bits wide
         void *sum_turned; // [groups][Ci/g][Co/g][K]
         void *filter;
     };
@@ -70,20 +75,37 @@ class Independent final : public TwoOrders {
                 arena.take(v),
                 arena.take(v),
                 arena.take(samples_ * numbers_per_sample() * bytes()),
+                arena.take(samples_ * widened_sample() * bytes()),
                 arena.take(geometry().w_count() * bytes()),
                 arena.take(std::max(whole_->workspace(), rest_ ? rest_->workspace() : 0))};
     }
 
     [[nodiscard]] int64_t samples_at_once(const ProjectionSetup &setup) const
     {
-        const int64_t one = (2 * v_sample() + numbers_per_sample()) * bytes();
+        const int64_t one = (2 * v_sample() + numbers_per_sample() + widened_sample()) * bytes();
         return std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry().batch);
+    }
+
+    [[nodiscard]] bool widens_dy() const { return compute() != geometry().dtype; }
+    [[nodiscard]] int64_t widened_sample() const { return widens_dy() ? geometry().y_sample() : 0; }
+    /// Samples [first, first + count) of dy as numbers.
+    const void *dy_part(const Backend &on, const Pieces &pieces, const void *dy, int64_t first,
+                        int64_t count) const
+    {
+        const int64_t y = geometry().y_sample();
+        const void *part = at_element(dy, first * y);
+        if (!widens_dy()) {
+            return part;
+        }
+        on.convert(geometry().dtype, {part, count, y, y}, Runs::one(y), compute(),
+                   {pieces.dy_widened, count, y, y});
+        return pieces.dy_widened;
     }
 
     /// All output channels of all samples against r input channels: one image.
     [[nodiscard]] ConvGeometry probe_geometry(int64_t samples) const
     {
-        return geometry().with_channels(
+        return geometry().with_numbers().with_channels(
             1, probes_, checked_mul(samples, geometry().out_channels, "batch * out_channels"));
     }
     [[nodiscard]] std::unique_ptr<FilterPass> probe_filter(const ProjectionSetup &setup,
@@ -112,7 +134,7 @@ class Independent final : public TwoOrders {
                      const XHatPart &part) const override
     {
         const int64_t rows = part.count * geometry().in_channels;
-        on.expand(geometry().dtype, probes(seed, part.offset, 0), Runs::one(part.length),
+        on.expand(compute(), probes(seed, part.offset, 0), Runs::one(part.length),
                   {at(numbers, part.first * numbers_per_sample()), rows, probes_, probes_},
                   {part.x_hat, rows, part.length, part.length});
     }
@@ -120,25 +142,25 @@ class Independent final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *workspace) const override
     {
-        const Dtype dtype = geometry().dtype;
         const int64_t k = geometry().kernel_points();
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         const int64_t points = geometry().in_points();
-        on.draw(dtype, probes(seed, 0, 0), Runs::one(points), {pieces.z, probes_, points, points});
+        on.draw(compute(), probes(seed, 0, 0), Runs::one(points),
+                {pieces.z, probes_, points, points});
         for (int64_t first = 0; first < geometry().batch; first += samples_) {
             const int64_t count = std::min(samples_, geometry().batch - first);
             const FilterPass &pass = count == samples_ ? *whole_ : *rest_;
-            pass.run(on, pieces.z, at(dy, first * geometry().y_sample()), false, pieces.v,
+            pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
                      pieces.filter);
-            on.transpose(dtype, pieces.v, count, geometry().out_channels, probes_, k,
+            on.transpose(compute(), pieces.v, count, geometry().out_channels, probes_, k, false,
                          pieces.v_turned);
-            on.transpose(dtype, at(numbers, first * numbers_per_sample()), count,
-                         geometry().in_channels, probes_, 1, pieces.x_turned);
+            on.transpose(compute(), at(numbers, first * numbers_per_sample()), count,
+                         geometry().in_channels, probes_, 1, false, pieces.x_turned);
             contract(on, pieces, count, first > 0);
         }
-        on.transpose(dtype, pieces.sum_turned, geometry().groups, geometry().in_per_group(),
-                     geometry().out_per_group(), k, sum);
+        on.transpose(compute(), pieces.sum_turned, geometry().groups, geometry().in_per_group(),
+                     geometry().out_per_group(), k, false, sum);
     }
 
     [[nodiscard]] int64_t dy_first_workspace() const override
@@ -160,10 +182,11 @@ class Independent final : public TwoOrders {
         const int64_t ci = geometry().in_per_group();
         const int64_t columns = geometry().out_per_group() * geometry().kernel_points();
         for (int64_t g = 0; g < geometry().groups; ++g) {
-            on.multiply_at_b(
-                geometry().dtype, {at(pieces.x_turned, g * ci), depth, ci, geometry().in_channels},
-                {at(pieces.v_turned, g * columns), depth, columns, geometry().groups * columns},
-                accumulate, {at(pieces.sum_turned, g * ci * columns), ci, columns, columns});
+            const ConstMatrix x{at(pieces.x_turned, g * ci), depth, ci, geometry().in_channels};
+            const ConstMatrix v{at(pieces.v_turned, g * columns), depth, columns,
+                                geometry().groups * columns};
+            on.multiply(compute(), 1, {x, true}, {v, false}, accumulate,
+                        {at(pieces.sum_turned, g * ci * columns), ci, columns, columns});
         }
     }
 

@@ -16,14 +16,6 @@ namespace xconv {
 
 namespace {
 
-/// Channels that share columns of z: a dense little probing of its own.
-struct Block {
-    int64_t channel; // first
-    int64_t channels;
-    int64_t column; // first
-    int64_t columns;
-};
-
 /// Columns per channel when r >= Ci, else 1.
 int64_t columns_per_channel(int64_t channels, int64_t probes)
 {
@@ -31,9 +23,9 @@ int64_t columns_per_channel(int64_t channels, int64_t probes)
 }
 
 /// The blocks in order of their columns.
-std::vector<Block> deal_columns(int64_t channels, int64_t probes)
+std::vector<ProbeBlock> deal_columns(int64_t channels, int64_t probes)
 {
-    std::vector<Block> blocks;
+    std::vector<ProbeBlock> blocks;
     if (probes >= channels) {
         const int64_t n = columns_per_channel(channels, probes);
         for (int64_t c = 0; c < channels; ++c) {
@@ -57,7 +49,7 @@ class Orthogonal final : public TwoOrders {
           per_channel_(columns_per_channel(geometry().in_channels, setup.probes)),
           columns_(blocks_.back().column + blocks_.back().columns)
     {
-        for (const Block &block : blocks_) {
+        for (const ProbeBlock &block : blocks_) {
             sketch_workspace_ =
                 std::max(sketch_workspace_,
                          setup.backend.project_workspace(geometry().dtype, geometry().batch,
@@ -70,6 +62,7 @@ class Orthogonal final : public TwoOrders {
     }
 
     [[nodiscard]] int64_t numbers_per_sample() const override { return columns_; }
+    [[nodiscard]] Mixing mixing() const override { return {1, blocks_}; }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(per_channel_); }
 
@@ -77,10 +70,10 @@ class Orthogonal final : public TwoOrders {
                 void *workspace) const override
     {
         const int64_t points = geometry().in_points();
-        for (const Block &block : blocks_) {
+        for (const ProbeBlock &block : blocks_) {
             on.project(geometry().dtype, probes(seed, block.channel * points, block.column),
-                       {at(x, block.channel * points), geometry().batch, block.channels * points,
-                        geometry().x_sample()},
+                       {at_element(x, block.channel * points), geometry().batch,
+                        block.channels * points, geometry().x_sample()},
                        {at(numbers, block.column), geometry().batch, block.columns, columns_},
                        workspace);
         }
@@ -117,7 +110,7 @@ class Orthogonal final : public TwoOrders {
 
     /// The part of a block that lies in one group of the convolution: outputs of
     /// a group see its own input channels only.
-    template <class Visit> void for_each_part(const Block &block, Visit &&visit) const
+    template <class Visit> void for_each_part(const ProbeBlock &block, Visit &&visit) const
     {
         const int64_t per_group = geometry().in_per_group();
         int64_t from = block.channel;
@@ -132,7 +125,7 @@ class Orthogonal final : public TwoOrders {
 
     /// Without groups the columns of a block are one batch; with groups their
     /// cotangents lie apart, and they go one by one.
-    [[nodiscard]] int64_t images(const Block &block) const
+    [[nodiscard]] int64_t images(const ProbeBlock &block) const
     {
         return geometry().groups == 1 ? block.columns : 1;
     }
@@ -144,13 +137,13 @@ class Orthogonal final : public TwoOrders {
         columns_at_once_ =
             std::clamp(setup.workspace_limit / 2 / one / block_columns * block_columns,
                        block_columns, columns_);
-        for (const Block &block : blocks_) {
+        for (const ProbeBlock &block : blocks_) {
             for_each_part(block, [&](int64_t, int64_t, int64_t channels) {
                 auto &filter = filters_[{images(block), channels}];
                 if (!filter) {
                     filter = setup.backend.backward_filter(
-                        geometry().with_channels(images(block), channels,
-                                                 geometry().out_per_group()),
+                        geometry().with_numbers().with_channels(images(block), channels,
+                                                                geometry().out_per_group()),
                         setup.workspace_limit / 4);
                 }
             });
@@ -178,10 +171,10 @@ class Orthogonal final : public TwoOrders {
                      const XHatPart &part) const override
     {
         const int64_t points = geometry().in_points();
-        for (const Block &block : blocks_) {
+        for (const ProbeBlock &block : blocks_) {
             const Runs rows{block.channels, part.length, points};
-            on.expand(geometry().dtype,
-                      probes(seed, block.channel * points + part.offset, block.column), rows,
+            on.expand(compute(), probes(seed, block.channel * points + part.offset, block.column),
+                      rows,
                       {at(numbers, part.first * columns_ + block.column), part.count, block.columns,
                        columns_},
                       {at(part.x_hat, block.channel * part.length), part.count, rows.total(),
@@ -221,10 +214,9 @@ class Orthogonal final : public TwoOrders {
     }
 
     /// sum[:, the block's channels, :] = wgrad(z, l).
-    void filter_block(const Backend &on, uint64_t seed, const Block &block, const void *l,
+    void filter_block(const Backend &on, uint64_t seed, const ProbeBlock &block, const void *l,
                       const Pieces &pieces, void *sum) const
     {
-        const Dtype dtype = geometry().dtype;
         const int64_t k = geometry().kernel_points();
         const int64_t rows = geometry().out_per_group();
         const int64_t batch = images(block);
@@ -232,7 +224,7 @@ class Orthogonal final : public TwoOrders {
             const int64_t length = channels * geometry().in_points();
             const FilterPass &pass = *filters_.at({batch, channels});
             for (int64_t column = 0; column < block.columns; column += batch) {
-                on.draw(dtype,
+                on.draw(compute(),
                         probes(seed, channel * geometry().in_points(), block.column + column),
                         Runs::one(length), {pieces.z, batch, length, length});
                 pass.run(
@@ -242,12 +234,13 @@ class Orthogonal final : public TwoOrders {
             }
             const int64_t per_group = geometry().in_per_group();
             const int64_t target = group * rows * per_group + channel % per_group;
-            on.copy_matrix(dtype, {pieces.dw, rows, channels * k, channels * k},
-                           {at(sum, target * k), rows, channels * k, per_group * k});
+            on.convert(compute(), {pieces.dw, rows, channels * k, channels * k},
+                       Runs::one(channels * k), compute(),
+                       {at(sum, target * k), rows, channels * k, per_group * k});
         });
     }
 
-    std::vector<Block> blocks_;
+    std::vector<ProbeBlock> blocks_;
     int64_t per_channel_;
     int64_t columns_;
     int64_t sketch_workspace_ = 0;

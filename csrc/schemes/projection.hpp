@@ -3,13 +3,14 @@
 //
 // csrc/README.md derives the estimators. A scheme is a composition
 //     kept = quantize(project(x - mean)), and the mean itself;
-// this is its middle step. Projections know nothing of devices: they are written
-// in the operations of Backend.
+// this is its middle step, and scheme.hpp puts the others around it. Projections
+// know nothing of devices: they are written in the operations of Backend.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "backend.hpp"
 #include "geometry.hpp"
@@ -24,7 +25,30 @@ struct ProjectionSetup {
     Distribution distribution;
     int64_t probes;              // r
     xconv_contraction requested; // XCONV_CONTRACTION_AUTO: the cheaper
+    bool packed;                 // numbers are kept in a few bits
     int64_t workspace_limit;     // bytes a pass aims to stay below
+};
+
+/// Probes as they meet channels: columns [column, column + columns) of z in the
+/// places of channels [channel, channel + channels), and nowhere else.
+struct ProbeBlock {
+    int64_t channel;
+    int64_t channels;
+    int64_t column;
+    int64_t columns;
+};
+
+/// How a projection mixes the numbers of a sample: as `rows` of Ci / rows channels,
+/// each probed by the same blocks.
+struct Mixing {
+    int64_t rows;
+    std::vector<ProbeBlock> blocks;
+};
+
+/// The numbers of a sketch: all of them, or packed.
+struct KeptNumbers {
+    const void *data;
+    const Packing *packing = nullptr; // null: as they are
 };
 
 class Projection {
@@ -34,9 +58,15 @@ class Projection {
     Projection &operator=(const Projection &) = delete;
     virtual ~Projection() = default;
 
-    /// Numbers kept of one sample, in the geometry's element type. Samples are
-    /// independent: the sketch of a batch is the sketches of its samples.
+    /// Numbers kept of one sample, of the geometry's compute type (x's own type when
+    /// x itself is kept). Samples are independent: the sketch of a batch is the
+    /// sketches of its samples.
     [[nodiscard]] virtual int64_t numbers_per_sample() const = 0;
+    /// Whether the numbers are x itself. Then filter() takes them packed, too, and
+    /// sketch() has nothing to do for a sketch that is.
+    [[nodiscard]] virtual bool keeps_x() const { return false; }
+    /// How z meets the channels; no blocks when there is no z.
+    [[nodiscard]] virtual Mixing mixing() const = 0;
     /// The order of contraction in use.
     [[nodiscard]] virtual xconv_contraction contraction() const = 0;
     [[nodiscard]] virtual int64_t sketch_workspace() const = 0;
@@ -47,8 +77,8 @@ class Projection {
                         void *workspace) const = 0;
     /// sum [Co][Ci/groups][K] such that E[scale() * sum] is the filter gradient.
     /// The factor is left to the end so that sums of integers stay exact.
-    virtual void filter(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
-                        void *sum, void *workspace) const = 0;
+    virtual void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
+                        const void *dy, void *sum, void *workspace) const = 0;
     [[nodiscard]] virtual double scale() const = 0;
 
     [[nodiscard]] virtual std::string describe() const = 0;

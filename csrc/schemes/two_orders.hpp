@@ -19,15 +19,15 @@ class TwoOrders : public Projection {
     {
         return x_first_ ? x_first_->workspace() : dy_first_workspace();
     }
-    void filter(const Backend &on, uint64_t seed, const void *numbers, const void *dy, void *sum,
-                void *workspace) const final
+    void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers, const void *dy,
+                void *sum, void *workspace) const final
     {
         if (x_first_) {
             x_first_->run(on, dy, sum, workspace,
-                          [&](const XHatPart &part) { reconstruct(on, seed, numbers, part); });
+                          [&](const XHatPart &part) { reconstruct(on, seed, numbers.data, part); });
         }
         else {
-            contract_dy_first(on, seed, numbers, dy, sum, workspace);
+            contract_dy_first(on, seed, numbers.data, dy, sum, workspace);
         }
     }
     [[nodiscard]] std::string describe() const final
@@ -60,15 +60,24 @@ class TwoOrders : public Projection {
     [[nodiscard]] virtual int64_t dy_first_workspace() const = 0;
     [[nodiscard]] virtual std::string describe_dy_first() const = 0;
 
+    /// Of the tensors.
     [[nodiscard]] const ConvGeometry &geometry() const { return geometry_; }
-    [[nodiscard]] int64_t bytes() const { return element_bytes(geometry_.dtype); }
-    [[nodiscard]] const void *at(const void *base, int64_t elements) const
+    /// The type of numbers and its size.
+    [[nodiscard]] Dtype compute() const { return compute_dtype(geometry_.dtype); }
+    [[nodiscard]] int64_t bytes() const { return element_bytes(compute()); }
+    /// So many numbers further on.
+    [[nodiscard]] const void *at(const void *base, int64_t numbers) const
     {
-        return static_cast<const std::byte *>(base) + elements * bytes();
+        return static_cast<const std::byte *>(base) + numbers * bytes();
     }
-    [[nodiscard]] void *at(void *base, int64_t elements) const
+    [[nodiscard]] void *at(void *base, int64_t numbers) const
     {
-        return static_cast<std::byte *>(base) + elements * bytes();
+        return static_cast<std::byte *>(base) + numbers * bytes();
+    }
+    /// So many elements of a tensor further on.
+    [[nodiscard]] const void *at_element(const void *tensor, int64_t elements) const
+    {
+        return static_cast<const std::byte *>(tensor) + elements * element_bytes(geometry_.dtype);
     }
     [[nodiscard]] Probes probes(uint64_t seed, int64_t row, int64_t column) const
     {

@@ -30,10 +30,9 @@ int64_t rows_within(const ConvGeometry &geometry, int64_t samples, int64_t budge
 
 } // namespace
 
-XFirst::XFirst(const ProjectionSetup &setup)
-    : y_sample_bytes_(setup.geometry.y_sample() * element_bytes(setup.geometry.dtype))
+XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
 {
-    const ConvGeometry &g = setup.geometry;
+    const ConvGeometry g = setup.geometry.with_numbers();
     const int64_t budget = setup.workspace_limit / 2;
     // x-hat should still be in the cache when the filter pass reads it.
     constexpr int64_t cache = int64_t{8} << 20;
@@ -44,19 +43,42 @@ XFirst::XFirst(const ProjectionSetup &setup)
     const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, budget);
     auto bands = whole ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, rows);
     for (Band &band : bands) {
-        // x-hat is packed; dy stays where it is.
-        band.geometry.x_channel = band.geometry.in_points();
-        x_hat_bytes_ = std::max(x_hat_bytes_, samples * x_bytes(band.geometry));
+        // x-hat is packed; dy stays where it is, unless it has to be widened.
+        ConvGeometry &part = band.geometry;
+        part.x_channel = part.in_points();
+        x_hat_bytes_ = std::max(x_hat_bytes_, samples * x_bytes(part));
+        if (widens_dy()) {
+            part.y_channel = part.out_points();
+            dy_bytes_ = std::max(dy_bytes_, samples * part.y_sample() * element_bytes(part.dtype));
+        }
     }
+    const int64_t rest = setup.workspace_limit - x_hat_bytes_ - dy_bytes_;
     for (const Band &band : bands) {
-        filter_.add(setup.backend, band, g.batch, samples, setup.workspace_limit - x_hat_bytes_);
+        filter_.add(setup.backend, band, g.batch, samples, rest);
     }
+}
+
+const void *XFirst::dy_part(const Backend &on, const Band &band, int64_t first, int64_t count,
+                            const void *dy, void *widened) const
+{
+    const auto *from =
+        static_cast<const std::byte *>(dy) +
+        (first * tensors_.y_sample() + band.y_offset) * element_bytes(tensors_.dtype);
+    if (!widens_dy()) {
+        return from;
+    }
+    const int64_t y = tensors_.y_sample();
+    const Runs places{tensors_.out_channels, band.geometry.out_points(), tensors_.out_points()};
+    on.convert(tensors_.dtype, {from, count, y, y}, places, band.geometry.dtype,
+               {widened, count, places.total(), places.total()});
+    return widened;
 }
 
 int64_t XFirst::workspace() const
 {
     Arena arena(nullptr);
     arena.take(x_hat_bytes_);
+    arena.take(dy_bytes_);
     arena.take(filter_.workspace());
     return arena.used();
 }

@@ -34,14 +34,14 @@ class XFirst {
     {
         Arena arena(workspace);
         void *x_hat = arena.take(x_hat_bytes_);
+        void *widened = arena.take(dy_bytes_);
         filter_.run(
             on,
             [&](const Band &band, int64_t first, int64_t count) {
                 reconstruct(
                     XHatPart{first, count, band.x_offset, band.geometry.in_points(), x_hat});
                 return std::pair<const void *, const void *>{
-                    x_hat, static_cast<const std::byte *>(dy) + first * y_sample_bytes_ +
-                               band.y_offset * element_bytes(band.geometry.dtype)};
+                    x_hat, dy_part(on, band, first, count, dy, widened)};
             },
             sum, arena.take(filter_.workspace()));
     }
@@ -49,9 +49,15 @@ class XFirst {
     [[nodiscard]] std::string describe() const;
 
   private:
-    int64_t y_sample_bytes_;
+    [[nodiscard]] bool widens_dy() const { return compute_dtype(tensors_.dtype) != tensors_.dtype; }
+    /// Samples of a band of dy as numbers; in `widened` when it is not there yet.
+    const void *dy_part(const Backend &on, const Band &band, int64_t first, int64_t count,
+                        const void *dy, void *widened) const;
+
+    ConvGeometry tensors_;
     int64_t x_hat_bytes_ = 0;
-    BandedFilter filter_; // one band where images are small
+    int64_t dy_bytes_ = 0; // of the widened part
+    BandedFilter filter_;  // one band where images are small
 };
 
 } // namespace xconv

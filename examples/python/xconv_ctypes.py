@@ -30,7 +30,7 @@ class ConvDesc(ctypes.Structure):
         ("rank", ctypes.c_int32),
         ("dtype", ctypes.c_int32),
         ("flip", ctypes.c_int32),
-        ("reserved", ctypes.c_int32),
+        ("float32_dw", ctypes.c_int32),
         ("batch", ctypes.c_int64),
         ("in_channels", ctypes.c_int64),
         ("out_channels", ctypes.c_int64),

@@ -47,7 +47,7 @@ struct ConvDesc
     rank::Int32
     dtype::Int32
     flip::Int32
-    reserved::Int32
+    float32_dw::Int32
     batch::Int64
     in_channels::Int64
     out_channels::Int64

@@ -93,8 +93,8 @@ typedef int32_t xconv_dtype;
 enum {
     XCONV_F32 = 0,
     XCONV_F64 = 1,
-    XCONV_F16 = 2, /* not in this version: XCONV_UNSUPPORTED */
-    XCONV_BF16 = 3 /* not in this version: XCONV_UNSUPPORTED */
+    XCONV_F16 = 2, /* IEEE binary16 and bfloat16: for storage. Products and sums are */
+    XCONV_BF16 = 3 /* Float32, and so are the numbers of a sketch */
 };
 
 typedef int32_t xconv_device;
@@ -173,7 +173,8 @@ typedef struct xconv_conv_desc {
     xconv_dtype dtype;    /* element type of x, w, y and their gradients */
     int32_t flip;         /* 0: cross-correlation, as in deep learning;
                              1: convolution, the kernel is mirrored (NNlib) */
-    int32_t reserved;     /* 0 */
+    int32_t float32_dw;   /* 1: dw and db are Float32 though dtype is 16 bits wide;
+                             0: they are of dtype */
     int64_t batch;        /* B >= 1 */
     int64_t in_channels;  /* Ci >= 1, a multiple of groups */
     int64_t out_channels; /* Co >= 1, a multiple of groups */
@@ -196,15 +197,29 @@ typedef struct xconv_conv_desc {
     }
 
 /* What is kept of x: kept = quantize(project(x - mean)), and the mean itself.
- * Every choice is unbiased. XCONV_SCHEME_DESC_INIT is `identity`: exact. */
+ * Every choice is unbiased, and so is every combination: each draws numbers of
+ * its own. XCONV_SCHEME_DESC_INIT is `identity`: exact.
+ *   deflate_mean  the mean of every channel of every sample is kept apart and
+ *                 contracted exactly; only the rest is probed, by probes that sum
+ *                 to 0 over each channel. Pays after a ReLU. Not for
+ *                 XCONV_IDENTITY, which has no probes.
+ *   bits          kept numbers are stored in so many bits each, rounded up or
+ *                 down at random so that their mean stays (stochastic rounding).
+ *                 Means are then stored in 8 bits. With bits the draw depends on
+ *                 a sample's place in its batch.
+ *                 A number that is not finite makes its whole group NaN, and dw
+ *                 with it.
+ *   group         neighbouring numbers of a sample that share the smallest and the
+ *                 largest level; a multiple of 8, or 0 for about 512. Each group
+ *                 costs two numbers of Float32 (Float64 for XCONV_F64). */
 typedef struct xconv_scheme_desc {
     size_t struct_size;              /* sizeof(xconv_scheme_desc) */
     xconv_projection projection;     /* which numbers are kept */
     xconv_distribution distribution; /* of z; 0 for XCONV_IDENTITY */
     int64_t probes;                  /* r >= 1; 0 for XCONV_IDENTITY */
-    int32_t deflate_mean;            /* 0; 1 is not in this version */
-    int32_t bits;                    /* 0 = as they are; others not in this version */
-    int64_t group;                   /* numbers sharing a scale; 0 while bits is 0 */
+    int32_t deflate_mean;            /* 0 or 1 */
+    int32_t bits;                    /* 1, 2, 4 or 8; 0 = as they are */
+    int64_t group;                   /* 0 while bits is 0 */
 } xconv_scheme_desc;
 #define XCONV_SCHEME_DESC_INIT                                                                     \
     {                                                                                              \
@@ -256,7 +271,9 @@ enum {
     XCONV_QUERY_WORKSPACE_BACKWARD_FILTER_EXACT = 11,
     XCONV_QUERY_WORKSPACE_BACKWARD_DATA = 12,
     XCONV_QUERY_WORKSPACE_MAX = 13, /* enough for every pass of the plan */
-    XCONV_QUERY_CONTRACTION = 14    /* XCONV_DY_FIRST or XCONV_X_FIRST, as chosen */
+    XCONV_QUERY_CONTRACTION = 14,   /* XCONV_DY_FIRST or XCONV_X_FIRST, as chosen */
+    XCONV_QUERY_DW_BYTES = 15,      /* dw and db: as w and bias, but for float32_dw */
+    XCONV_QUERY_DB_BYTES = 16
 };
 
 /* Write one property of a plan, in bytes or places as listed, to *value. */
@@ -273,8 +290,9 @@ XCONV_API xconv_status xconv_plan_describe(const xconv_plan *plan, char *buffer,
 
 /* y = w * x + bias, and the sketch of x.
  *   bias   [Co], or NULL for none
- *   seed   draws z; the same seed gives the same sketch on every device, for
- *          every thread count, and for every way to split the batch
+ *   seed   draws z and rounds; the same seed gives the same sketch on every
+ *          device and for every thread count, and, while the scheme's bits is 0,
+ *          for every way to split the batch
  *   sketch written when not NULL, sketch_bytes long; with NULL (and 0) nothing
  *          is kept: inference */
 XCONV_API xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan,
@@ -306,7 +324,7 @@ XCONV_API xconv_status xconv_backward_data(const xconv_context *context, const x
                                            const void *w, const void *dy, void *dx, void *workspace,
                                            size_t workspace_bytes);
 
-/* db = sum of dy over batch and space, + beta * db. db is [Co]. */
+/* db = sum of dy over batch and space, + beta * db. db is [Co], of dw's type. */
 XCONV_API xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan *plan,
                                            const void *dy, double beta, void *db);
 

@@ -1,0 +1,126 @@
+// Unbiased rounding of one number to a few bits, and back: the definition that the
+// CPU's vector code and the GPU's kernels must agree with, bit for bit.
+//
+// The 2^bits levels of a group divide [low, high], its smallest and its largest
+// number, evenly. A number between two levels goes to the upper one with the
+// probability that keeps its mean. A group with a number that is not finite
+// becomes NaN as a whole.
+//
+// Random words come from Philox subsequences that no column of z reaches: number i
+// of row b takes word i % 4 of block i / 4 of subsequence stream + b.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+
+#include "host_device.hpp"
+#include "philox.hpp"
+
+namespace xconv {
+
+/// What one seed rounds has a stream for each of its matrices.
+enum class RoundingStream : uint64_t { numbers = uint64_t{1} << 63, means = uint64_t{3} << 62 };
+
+struct Rounding {
+    uint64_t seed;
+    RoundingStream stream;
+};
+
+XCONV_HOST_DEVICE inline uint32_t rounding_word(const Rounding &rounding, int64_t row,
+                                                int64_t place)
+{
+    const uint64_t subsequence =
+        static_cast<uint64_t>(rounding.stream) + static_cast<uint64_t>(row);
+    return philox_block(rounding.seed, static_cast<uint64_t>(place / 4), subsequence)
+        .word[place % 4];
+}
+
+/// Products and sums that compilers must not fuse: fused ones round once, and
+/// devices would differ.
+XCONV_HOST_DEVICE inline float plain_mul(float a, float b)
+{
+#if defined(__CUDA_ARCH__)
+    return __fmul_rn(a, b);
+#else
+    return a * b; // hosts compile this with -ffp-contract=off
+#endif
+}
+XCONV_HOST_DEVICE inline double plain_mul(double a, double b)
+{
+#if defined(__CUDA_ARCH__)
+    return __dmul_rn(a, b);
+#else
+    return a * b;
+#endif
+}
+
+/// Uniform on [0, 1), in steps that the type holds exactly.
+template <class T> XCONV_HOST_DEVICE inline T rounding_uniform(uint32_t word);
+template <> XCONV_HOST_DEVICE inline float rounding_uniform<float>(uint32_t word)
+{
+    return static_cast<float>(word >> 8U) * 5.9604644775390625e-8F; // 2^-24
+}
+template <> XCONV_HOST_DEVICE inline double rounding_uniform<double>(uint32_t word)
+{
+    return static_cast<double>(word) * 2.3283064365386962890625e-10; // 2^-32
+}
+
+template <class T> struct GroupRange {
+    T low;
+    T high;
+};
+
+/// Rounds the numbers of one group.
+template <class T> struct Encoder {
+    T factor; // a power of two that keeps the arithmetic in range
+    T low;    // times factor
+    T inverse;
+    uint32_t levels; // the largest code
+
+    XCONV_HOST_DEVICE static Encoder make(GroupRange<T> range, int bits)
+    {
+        // Half of the type's exponents, roughly: 2^64 or 2^512.
+        constexpr T large = sizeof(T) == 4 ? T(18446744073709551616.0) : T(1.3407807929942597e154);
+        const uint32_t levels = (1U << static_cast<uint32_t>(bits)) - 1U;
+        const T half = range.high * T(0.5) - range.low * T(0.5);
+        T factor = 1;
+        if (half > large) {
+            factor = T(0.25);
+        }
+        if (half < 1 / large) {
+            factor = large;
+        }
+        const T low = range.low * factor;
+        const T width = range.high * factor - low;
+        // A constant group has one level; one that is not finite keeps no code.
+        const bool flat = !(width > 0);
+        return {factor, flat ? T(0) : low, flat ? T(0) : static_cast<T>(levels) / width, levels};
+    }
+
+    XCONV_HOST_DEVICE uint32_t code(T value, uint32_t word) const
+    {
+        const T place = plain_mul(plain_mul(value, factor) - low, inverse);
+        const T rounded = place + rounding_uniform<T>(word);
+        const auto most = static_cast<T>(levels);
+        // Written so that NaN gives 0.
+        return rounded >= most ? levels : rounded > 0 ? static_cast<uint32_t>(rounded) : 0U;
+    }
+};
+
+/// The number that a code stands for; the ends of the range are met exactly.
+template <class T>
+XCONV_HOST_DEVICE inline T decode(GroupRange<T> range, uint32_t code, uint32_t levels)
+{
+    const T upper = static_cast<T>(code) / static_cast<T>(levels);
+    const T lower = static_cast<T>(levels - code) / static_cast<T>(levels);
+    return plain_mul(range.low, lower) + plain_mul(range.high, upper);
+}
+
+/// The range that stands for a group with a number that is not finite.
+template <class T> XCONV_HOST_DEVICE inline GroupRange<T> undefined_range()
+{
+    return {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::quiet_NaN()};
+}
+
+} // namespace xconv

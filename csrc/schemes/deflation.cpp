@@ -1,0 +1,115 @@
+#include "schemes/deflation.hpp"
+
+#include <algorithm>
+
+#include "workspace.hpp"
+
+namespace xconv {
+
+Deflation::Deflation(const ConvGeometry &geometry, Distribution distribution,
+                     const Projection &projection, int64_t workspace_limit)
+    : geometry_(geometry), distribution_(distribution), mixing_(projection.mixing()),
+      numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale())
+{
+    const int64_t one = geometry_.out_channels * geometry_.kernel_points() * bytes();
+    samples_ = std::clamp<int64_t>(workspace_limit / 8 / one, 1, geometry_.batch);
+}
+
+int64_t Deflation::probe_means_bytes() const
+{
+    int64_t most = 0;
+    for (const ProbeBlock &block : mixing_.blocks) {
+        most = std::max(most, checked_mul(block.channels, block.columns * bytes(), "workspace"));
+    }
+    return most;
+}
+
+Deflation::Pieces Deflation::take(Arena &arena) const
+{
+    const int64_t one = geometry_.out_channels * geometry_.kernel_points() * bytes();
+    return {arena.take(checked_mul(samples_, one, "workspace")),
+            arena.take(geometry_.w_count() * bytes())};
+}
+
+int64_t Deflation::sketch_workspace() const { return round_up(probe_means_bytes(), kAlignment); }
+
+int64_t Deflation::filter_workspace() const
+{
+    // The probes' means are used before the other pieces are.
+    Arena arena(nullptr);
+    take(arena);
+    return std::max(arena.used(), sketch_workspace());
+}
+
+Matrix Deflation::means_of(const ProbeBlock &block, void *means) const
+{
+    return {at(means, block.channel), rows(), block.channels, geometry_.in_channels / mixing_.rows};
+}
+ConstMatrix Deflation::means_of(const ProbeBlock &block, const void *means) const
+{
+    return {at(means, block.channel), rows(), block.channels, geometry_.in_channels / mixing_.rows};
+}
+Matrix Deflation::numbers_of(const ProbeBlock &block, void *numbers) const
+{
+    return {at(numbers, block.column), rows(), block.columns, numbers_per_row_};
+}
+ConstMatrix Deflation::numbers_of(const ProbeBlock &block, const void *numbers) const
+{
+    return {at(numbers, block.column), rows(), block.columns, numbers_per_row_};
+}
+
+template <class F>
+void Deflation::for_each_block(const Backend &on, uint64_t seed, void *workspace, F &&f) const
+{
+    const int64_t n = geometry_.in_points();
+    for (const ProbeBlock &block : mixing_.blocks) {
+        const Matrix probe_means{workspace, block.channels, block.columns, block.columns};
+        on.probe_means(compute(), {seed, distribution_, block.channel * n, block.column},
+                       {block.channels, n, n}, probe_means);
+        f(block, probe_means);
+    }
+}
+
+void Deflation::sketch(const Backend &on, uint64_t seed, const void *x, void *means, void *numbers,
+                       void *workspace) const
+{
+    const int64_t n = geometry_.in_points();
+    on.row_means(geometry_.dtype, {x, geometry_.batch * geometry_.in_channels, n, n}, means);
+    for_each_block(on, seed, workspace, [&](const ProbeBlock &block, const Matrix &probe_means) {
+        on.multiply(compute(), -static_cast<double>(n), {means_of(block, means)}, {probe_means},
+                    true, numbers_of(block, numbers));
+    });
+}
+
+void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void *numbers,
+                       const void *dy, void *sum, void *workspace) const
+{
+    // The constant that stands in every channel of x-hat.
+    for_each_block(on, seed, workspace, [&](const ProbeBlock &block, const Matrix &probe_means) {
+        on.multiply(compute(), -scale_, {numbers_of(block, numbers)}, {probe_means, true}, true,
+                    means_of(block, means));
+    });
+
+    Arena arena(workspace);
+    const Pieces pieces = take(arena);
+    const int64_t ci = geometry_.in_per_group();
+    const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
+    for (int64_t first = 0; first < geometry_.batch; first += samples_) {
+        const int64_t count = std::min(samples_, geometry_.batch - first);
+        const void *part = static_cast<const std::byte *>(dy) +
+                           first * geometry_.y_sample() * element_bytes(geometry_.dtype);
+        on.filter_of_ones(geometry_.with_batch(count), part, pieces.ones);
+        for (int64_t g = 0; g < geometry_.groups; ++g) {
+            const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count,
+                                        ci, geometry_.in_channels};
+            const ConstMatrix ones{at(pieces.ones, g * columns), count, columns,
+                                   geometry_.groups * columns};
+            on.multiply(compute(), 1 / scale_, {constants, true}, {ones}, first > 0,
+                        {at(pieces.turned, g * ci * columns), ci, columns, columns});
+        }
+    }
+    on.transpose(compute(), pieces.turned, geometry_.groups, ci, geometry_.out_per_group(),
+                 geometry_.kernel_points(), true, sum);
+}
+
+} // namespace xconv

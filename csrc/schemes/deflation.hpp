@@ -1,0 +1,72 @@
+// Mean deflation: the mean of every channel of every sample is kept apart and
+// contracted exactly, and only the rest of x is probed.
+//
+// With P the projection that takes a channel's mean off, and m the channel means,
+//     x = m + P x,    x-hat = m + P z zᵀ P x / r,    E[x-hat] = m + P P x = x.
+// P z is never formed. zᵀ P x = zᵀ x - N z-barᵀ m takes the means of z's columns
+// over a channel, z-bar, and on the way back P z x-bar = z x-bar - (z-bar x-bar) is
+// again a constant in every channel: both corrections join the mean's exact part.
+#pragma once
+
+#include <cstdint>
+
+#include "schemes/projection.hpp"
+#include "workspace.hpp"
+
+namespace xconv {
+
+class Deflation {
+  public:
+    Deflation(const ConvGeometry &geometry, Distribution distribution, const Projection &projection,
+              int64_t workspace_limit);
+
+    [[nodiscard]] int64_t means_per_sample() const { return geometry_.in_channels; }
+    [[nodiscard]] int64_t sketch_workspace() const;
+    [[nodiscard]] int64_t filter_workspace() const;
+
+    /// means [batch][Ci] of x; takes their part out of numbers, a sketch of x.
+    void sketch(const Backend &on, uint64_t seed, const void *x, void *means, void *numbers,
+                void *workspace) const;
+    /// sum += the filter gradient of the means, divided by the projection's scale.
+    /// means are used up.
+    void filter(const Backend &on, uint64_t seed, void *means, const void *numbers, const void *dy,
+                void *sum, void *workspace) const;
+
+  private:
+    struct Pieces {
+        void *ones;   // filter of ones of some samples [samples][Co][K]
+        void *turned; // [groups][Ci/g][Co/g][K]
+    };
+    Pieces take(Arena &arena) const;
+
+    /// Call f(block, probe means [channels][columns]) for every block of probes.
+    template <class F>
+    void for_each_block(const Backend &on, uint64_t seed, void *workspace, F &&f) const;
+    /// A block's part of means and of numbers, a row for every row of the mixing.
+    [[nodiscard]] Matrix means_of(const ProbeBlock &block, void *means) const;
+    [[nodiscard]] ConstMatrix means_of(const ProbeBlock &block, const void *means) const;
+    [[nodiscard]] Matrix numbers_of(const ProbeBlock &block, void *numbers) const;
+    [[nodiscard]] ConstMatrix numbers_of(const ProbeBlock &block, const void *numbers) const;
+    [[nodiscard]] int64_t rows() const { return geometry_.batch * mixing_.rows; }
+
+    [[nodiscard]] int64_t probe_means_bytes() const;
+    [[nodiscard]] Dtype compute() const { return compute_dtype(geometry_.dtype); }
+    [[nodiscard]] int64_t bytes() const { return element_bytes(compute()); }
+    [[nodiscard]] void *at(void *base, int64_t numbers) const
+    {
+        return static_cast<std::byte *>(base) + numbers * bytes();
+    }
+    [[nodiscard]] const void *at(const void *base, int64_t numbers) const
+    {
+        return static_cast<const std::byte *>(base) + numbers * bytes();
+    }
+
+    ConvGeometry geometry_;
+    Distribution distribution_;
+    Mixing mixing_;
+    int64_t numbers_per_row_;
+    double scale_;
+    int64_t samples_; // whose filter of ones is formed together
+};
+
+} // namespace xconv
