@@ -38,6 +38,26 @@ void scale(Tensor &values, double factor)
     }
 }
 
+/// The mean over each run of `points` entries, in place of every entry.
+Tensor run_means(const Tensor &values, int64_t points)
+{
+    Tensor means(values.size());
+    for (size_t at = 0; at < values.size(); at += static_cast<size_t>(points)) {
+        const auto begin = values.begin() + static_cast<std::ptrdiff_t>(at);
+        const double mean =
+            std::accumulate(begin, begin + points, 0.0) / static_cast<double>(points);
+        std::fill_n(means.begin() + static_cast<std::ptrdiff_t>(at), points, mean);
+    }
+    return means;
+}
+
+Tensor combined(Tensor a, double factor, const Tensor &b)
+{
+    std::transform(a.begin(), a.end(), b.begin(), a.begin(),
+                   [=](double first, double second) { return first + factor * second; });
+    return a;
+}
+
 /// Sketches of all unit vectors, [Ci * N][kept_per_sample], in one batch.
 template <class T>
 std::vector<T> sketch_units(const Conv &conv, const Scheme &scheme, uint64_t seed)
@@ -136,6 +156,30 @@ Tensor SketchMatrix::reconstruct_absolute(const Tensor &x) const
     Tensor out = gram_apply(rows, support::absolute(x));
     scale(out, 1 / divisor_);
     return out;
+}
+
+Tensor SketchMatrix::reconstruct_deflated(const Tensor &x) const
+{
+    const int64_t points = static_cast<int64_t>(rows_.front().size()) / channels_;
+    std::vector<Tensor> rows = rows_;
+    for (Tensor &row : rows) {
+        row = combined(row, -1, run_means(row, points));
+    }
+    const Tensor means = run_means(x, points);
+    return combined(means, 1 / divisor_, gram_apply(rows, combined(x, -1, means)));
+}
+
+Tensor SketchMatrix::reconstruct_deflated_absolute(const Tensor &x) const
+{
+    const int64_t points = static_cast<int64_t>(rows_.front().size()) / channels_;
+    std::vector<Tensor> rows = rows_;
+    for (Tensor &row : rows) {
+        row = support::absolute(row);
+        row = combined(row, 1, run_means(row, points));
+    }
+    const Tensor means = run_means(support::absolute(x), points);
+    return combined(means, 1 / divisor_,
+                    gram_apply(rows, combined(support::absolute(x), 1, means)));
 }
 
 Tensor linear_form(const Conv &conv, const Tensor &dy, int64_t entry)

@@ -22,7 +22,7 @@ inline constexpr xconv_distribution distributions[] = {XCONV_RADEMACHER, XCONV_G
 
 /// Probing vectors that each input channel meets: what the estimate averages over.
 int64_t probes_per_channel(const Scheme &scheme, int64_t in_channels);
-/// Numbers kept of one sample, as xconv.h promises.
+/// Numbers of the projection kept of one sample, as xconv.h promises.
 int64_t kept_per_sample(const Scheme &scheme, const Conv &conv);
 
 /// Sketching is linear, so the sketches of unit vectors spell out its matrix S:
@@ -41,6 +41,10 @@ class SketchMatrix {
     Tensor reconstruct(const Tensor &x) const;
     /// The same with every term taken absolute: bounds rounding errors.
     Tensor reconstruct_absolute(const Tensor &x) const;
+    /// With mean deflation: the channel means of x, and of the rest what probes that
+    /// sum to 0 over every channel make of it.
+    Tensor reconstruct_deflated(const Tensor &x) const;
+    Tensor reconstruct_deflated_absolute(const Tensor &x) const;
 
   private:
     std::vector<Tensor> rows_;

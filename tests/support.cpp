@@ -25,7 +25,14 @@ std::string Scheme::describe() const
     static const char *const projections[] = {"identity", "dense", "orthogonal", "independent"};
     static const char *const distributions[] = {"rademacher", "gaussian", "uniform"};
     std::ostringstream text;
-    text << projections[projection] << " " << distributions[distribution] << " r = " << probes;
+    text << projections[projection];
+    if (projection != XCONV_IDENTITY) {
+        text << " " << distributions[distribution] << " r = " << probes;
+    }
+    text << (deflate_mean ? ", mean" : "");
+    if (bits != 0) {
+        text << ", bits = " << bits << ", group = " << group;
+    }
     return text.str();
 }
 
@@ -88,6 +95,9 @@ xconv_scheme_desc describe(const Scheme &scheme)
     desc.projection = scheme.projection;
     desc.distribution = scheme.distribution;
     desc.probes = scheme.probes;
+    desc.deflate_mean = scheme.deflate_mean ? 1 : 0;
+    desc.bits = scheme.bits;
+    desc.group = scheme.group;
     return desc;
 }
 

@@ -116,6 +116,9 @@ struct Scheme {
     xconv_projection projection = XCONV_IDENTITY;
     xconv_distribution distribution = XCONV_RADEMACHER;
     int64_t probes = 0;
+    bool deflate_mean = false;
+    int bits = 0;
+    int64_t group = 0;
     std::string describe() const;
 };
 

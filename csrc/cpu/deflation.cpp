@@ -22,7 +22,7 @@ Meeting meeting(const ConvGeometry &g, size_t axis, int64_t k)
     const int64_t shift = g.dilation[axis] * k - g.pad_begin[axis];
     const int64_t first = shift >= 0 ? 0 : ceil_div(-shift, g.stride[axis]);
     const int64_t last = g.in[axis] > shift ? ceil_div(g.in[axis] - shift, g.stride[axis]) : 0;
-    return {std::min(first, g.out[axis]), std::clamp(last, first, std::max(first, g.out[axis]))};
+    return {std::min(first, g.out[axis]), std::min(last, g.out[axis])};
 }
 
 } // namespace
