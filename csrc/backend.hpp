@@ -72,6 +72,15 @@ struct Runs {
     static Runs one(int64_t length) { return {1, length, length}; }
 };
 
+/// Probes as images: channel c of image n at place p is entry (c * channel_rows + p,
+/// c * channel_columns + n * image_columns) of the window.
+struct ProbeImages {
+    Probes window;
+    int64_t channel_rows;
+    int64_t channel_columns;
+    int64_t image_columns;
+};
+
 class Backend;
 
 /// One exact pass of one convolution geometry, prepared once; immutable and
@@ -106,6 +115,13 @@ class FilterPass : public Pass {
                      void *workspace) const = 0;
 };
 
+/// A FilterPass whose x is probes, which nobody has to write down.
+class ProbeFilterPass : public Pass {
+  public:
+    virtual void run(const Backend &on, const ProbeImages &z, const void *dy, bool accumulate,
+                     void *dw, void *workspace) const = 0;
+};
+
 class Backend {
   public:
     Backend() = default;
@@ -129,6 +145,13 @@ class Backend {
     backward_data(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
     [[nodiscard]] virtual std::unique_ptr<FilterPass>
     backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
+    /// Null where drawing the probes for a FilterPass is as good.
+    [[nodiscard]] virtual std::unique_ptr<ProbeFilterPass>
+    probe_filter(const ConvGeometry & /*geometry*/, Distribution /*distribution*/,
+                 int64_t /*workspace_limit*/) const
+    {
+        return nullptr;
+    }
     /// db[c] = sum of dy over batch and space + beta * db[c]; db is of db_dtype.
     virtual void backward_bias(const ConvGeometry &geometry, const void *dy, double beta,
                                Dtype db_dtype, void *db) const = 0;

@@ -6,12 +6,14 @@
 
 #include "cpu/bias.hpp"
 #include "cpu/conv_list.hpp"
+#include "cpu/conv_signs.hpp"
 #include "cpu/deflation.hpp"
 #include "cpu/matrix.hpp"
 #include "cpu/maxpool.hpp"
 #include "cpu/packing.hpp"
 #include "cpu/probes.hpp"
 #include "cpu/relu.hpp"
+#include "cpu/signs.hpp"
 #include "cpu/simd.hpp"
 
 namespace xconv::cpu {
@@ -20,7 +22,7 @@ namespace {
 
 class CpuBackend final : public Backend {
   public:
-    explicit CpuBackend(int threads) : threads_(threads), probes_{threads, &best_simd_variant()} {}
+    explicit CpuBackend(int threads) : threads_(threads), probes_{threads, &best_simd_variant(), signs::available()} {}
 
     [[nodiscard]] Key key() const override { return {XCONV_CPU, 0, threads_}; }
 
@@ -38,6 +40,15 @@ class CpuBackend final : public Backend {
     backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const override
     {
         return make_backward_filter(geometry, workspace_limit, threads_);
+    }
+    [[nodiscard]] std::unique_ptr<ProbeFilterPass>
+    probe_filter(const ConvGeometry &geometry, Distribution distribution,
+                 int64_t workspace_limit) const override
+    {
+        return distribution == Distribution::rademacher
+                   ? make_sign_filter(geometry, workspace_limit, threads_,
+                                      best_simd_variant().draw_bits)
+                   : nullptr;
     }
     void backward_bias(const ConvGeometry &geometry, const void *dy, double beta, Dtype db_dtype,
                        void *db) const override

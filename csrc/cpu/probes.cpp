@@ -6,6 +6,9 @@
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/probes_signs.hpp"
+#include "cpu/signs.hpp"
+#include "cpu/tiling.hpp"
 
 namespace xconv::cpu {
 
@@ -104,30 +107,6 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
     }
 }
 
-/// A piece of one run: places [place, place + length) counted through all runs,
-/// which lie at `position`.
-struct Tile {
-    int64_t place;
-    int64_t position;
-    int64_t length;
-};
-
-/// Runs in tiles of at most so many places; no tile spans two runs.
-struct Tiling {
-    Runs runs;
-    int64_t longest;
-
-    [[nodiscard]] int64_t per_run() const { return ceil_div(runs.length, longest); }
-    [[nodiscard]] int64_t count() const { return runs.count * per_run(); }
-    [[nodiscard]] Tile operator[](int64_t index) const
-    {
-        const int64_t run = index / per_run();
-        const int64_t offset = index % per_run() * longest;
-        return {run * runs.length + offset, run * runs.stride + offset,
-                std::min(longest, runs.length - offset)};
-    }
-};
-
 /// out(i, m) for all its columns, in passes of kMixRows rows, fed by
 /// `source(k, depth, tile, scratch)`, which returns `depth` <= kColumnGroup rows of
 /// input.
@@ -166,13 +145,20 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
 {
     const int64_t at_once = columns_at_once(dtype, rows, length, columns);
     const int64_t segments = ceil_div(length, kSegment);
-    return checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
-           element_bytes(dtype);
+    const int64_t plain = checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
+                          element_bytes(dtype);
+    return dtype == Dtype::f32 && signs::available()
+               ? std::max(plain, project_signs_workspace(rows, length, columns))
+               : plain;
 }
 
 void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                        void *workspace) const
 {
+    if (has_signs(dtype, probes)) {
+        project_signs(simd->draw_bits, threads, probes, x, out, workspace);
+        return;
+    }
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         project_typed<T>(*this, probes, x, out, columns_at_once(dtype, x.rows, x.cols, out.cols),
@@ -212,6 +198,10 @@ void ProbeOps::draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) co
 void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                       Matrix out) const
 {
+    if (has_signs(dtype, probes)) {
+        expand_signs(simd->draw_bits, threads, probes, rows, coefficients, out);
+        return;
+    }
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const Kernels<T> &kernels = simd->kernels<T>();
@@ -258,6 +248,10 @@ void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix 
 void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                        Matrix out) const
 {
+    if (matrix_units && dtype == Dtype::f32) {
+        combine_split(threads, coefficients, in, columns, out);
+        return;
+    }
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         mix_tiles<T>(

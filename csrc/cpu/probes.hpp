@@ -12,6 +12,7 @@ namespace xconv::cpu {
 struct ProbeOps {
     int threads;
     const SimdVariant *simd;
+    bool matrix_units; // signs::available(), or false to do without
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                  void *workspace) const;
@@ -21,6 +22,13 @@ struct ProbeOps {
     void probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const;
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;
+
+    /// Whether these probes go to the matrix units.
+    [[nodiscard]] bool has_signs(Dtype dtype, const Probes &probes) const
+    {
+        return matrix_units && dtype == Dtype::f32 &&
+               probes.distribution == Distribution::rademacher;
+    }
 };
 
 int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns);

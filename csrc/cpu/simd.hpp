@@ -37,9 +37,15 @@ template <class T> struct Kernels {
                 const T *in, int64_t in_stride, int64_t run, T *out);
 };
 
+/// Bit p % 32 of out[j * stride + p / 32] is set where z(p, j) of the window of
+/// Rademacher probes is -1; whole words for p < rows, any number of columns.
+using DrawBits = void (*)(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
+                          int64_t stride);
+
 struct SimdVariant {
     const char *name;
     bool (*runs_here)(); // does this processor have the instructions?
+    DrawBits draw_bits;
     const Kernels<float> *f32;
     const Kernels<double> *f64;
 

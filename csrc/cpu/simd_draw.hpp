@@ -119,10 +119,10 @@ __attribute__((noinline)) void draw_words(uint64_t seed, uint64_t first, int64_t
     }
 }
 
-constexpr int64_t round_to_blocks(int64_t blocks)
-{
-    return (blocks + kBlocks - 1) / kBlocks * kBlocks;
-}
+constexpr int64_t kRowsPerBlock = 128; // of Rademacher probes
+constexpr int64_t kBitBlocks = 4 * kBlocks;
+constexpr int64_t kBitColumns = 8; // drawn together
+static_assert(kDrawUnit == 32 && kBitBlocks / kBitColumns > 1);
 
 /// kDrawUnit sign bits to +1 and -1.
 template <class T> inline void expand_signs(uint32_t bits, T *out)
@@ -142,25 +142,53 @@ template <class T> inline void expand_signs(uint32_t bits, T *out)
     }
 }
 
-template <class T>
-void draw_signs(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride)
+/// Sign bits of some rows, less than kBitBlocks of them in all columns together.
+inline void draw_bit_rows(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
+                          int64_t stride)
 {
-    constexpr int64_t kPerBlock = 128;
-    constexpr int64_t kMost = kTileRows / kPerBlock + 2; // blocks that a tile touches
-    uint32_t words[round_to_blocks(kMost * kColumnGroup) * 4 + 4];
-    const int64_t first = probes.row / kPerBlock;
-    const int64_t offset = probes.row - first * kPerBlock;
+    uint32_t words[kBitBlocks * 4 + 4];
+    const int64_t first = probes.row / kRowsPerBlock;
+    const int64_t offset = probes.row - first * kRowsPerBlock;
     const int64_t padded = (rows + kDrawUnit - 1) / kDrawUnit * kDrawUnit;
-    const int64_t per_column = (offset + padded + kPerBlock - 1) / kPerBlock;
+    const int64_t per_column = (offset + padded + kRowsPerBlock - 1) / kRowsPerBlock;
     draw_words(probes.seed, static_cast<uint64_t>(first), per_column,
                static_cast<uint64_t>(probes.column), columns, words);
     for (int64_t j = 0; j < columns; ++j) {
         const uint32_t *column = words + j * per_column * 4;
-        for (int64_t p = 0; p < padded; p += kDrawUnit) {
+        for (int64_t p = 0; p < rows; p += 32) {
             const int64_t bit = offset + p;
             uint64_t window = 0; // the 64 bits from the word that holds `bit`
             std::memcpy(&window, column + bit / 32, sizeof window);
-            expand_signs(static_cast<uint32_t>(window >> (bit % 32)), out + j * stride + p);
+            out[j * stride + p / 32] = static_cast<uint32_t>(window >> (bit % 32));
+        }
+    }
+}
+
+inline void draw_bits(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
+                      int64_t stride)
+{
+    Probes window = probes;
+    for (int64_t j = 0; j < columns; j += kBitColumns) {
+        const int64_t count = std::min(kBitColumns, columns - j);
+        const int64_t tile = (kBitBlocks / count - 1) * kRowsPerBlock;
+        window.column = probes.column + j;
+        for (int64_t p = 0; p < rows; p += tile) {
+            window.row = probes.row + p;
+            draw_bit_rows(window, std::min(tile, rows - p), count, out + j * stride + p / 32,
+                          stride);
+        }
+    }
+}
+
+template <class T>
+void draw_signs(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride)
+{
+    constexpr int64_t kUnits = kTileRows / kDrawUnit;
+    uint32_t bits[kColumnGroup * kUnits];
+    draw_bits(probes, rows, columns, bits, kUnits);
+    for (int64_t j = 0; j < columns; ++j) {
+        for (int64_t p = 0; p < rows; p += kDrawUnit) {
+            expand_signs(bits[j * kUnits + p / kDrawUnit], out + j * stride + p);
         }
     }
 }

@@ -211,6 +211,6 @@ bool runs_here()
 } // namespace
 
 extern const SimdVariant kVariant;
-const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD), runs_here, &kFloat, &kDouble};
+const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD), runs_here, draw_bits, &kFloat, &kDouble};
 
 } // namespace xconv::cpu::XCONV_SIMD

@@ -9,21 +9,27 @@
 
 namespace xconv {
 
-class BandedFilter {
+template <class PassType> class BandedFilter {
   public:
-    void add(const Backend &backend, const Band &band, int64_t samples, int64_t chunk,
-             int64_t workspace_limit)
+    /// A band of `samples` samples, at most `chunk` at a time, by passes that
+    /// `make(geometry)` gives; false if it gave none.
+    template <class Make> bool add(const Band &band, int64_t samples, int64_t chunk, Make &&make)
     {
-        steps_.push_back(
-            {band, ChunkedFilter(backend, band.geometry, samples, chunk, workspace_limit)});
-        workspace_ = std::max(workspace_, steps_.back().filter.workspace());
+        ChunkedFilter<PassType> filter(band.geometry, samples, chunk, make);
+        if (!filter.complete()) {
+            return false;
+        }
+        workspace_ = std::max(workspace_, filter.workspace());
+        steps_.push_back({band, std::move(filter)});
+        return true;
     }
 
+    [[nodiscard]] bool empty() const { return steps_.empty(); }
     [[nodiscard]] int64_t workspace() const { return workspace_; }
     /// "4 bands, 8 samples at a time, ..."; `things` are what the samples are.
     [[nodiscard]] std::string describe(const char *things) const
     {
-        const ChunkedFilter &filter = steps_.front().filter;
+        const ChunkedFilter<PassType> &filter = steps_.front().filter;
         return fmt::format("{}{} {} at a time, {}",
                            steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
                            filter.chunk(), things, filter.describe());
@@ -47,7 +53,7 @@ class BandedFilter {
   private:
     struct Step {
         Band band;
-        ChunkedFilter filter;
+        ChunkedFilter<PassType> filter;
     };
     std::vector<Step> steps_;
     int64_t workspace_ = 0;

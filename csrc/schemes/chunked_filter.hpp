@@ -10,18 +10,24 @@
 namespace xconv {
 
 /// Owns the pass for full chunks and the one for the shorter last chunk.
-class ChunkedFilter {
+template <class PassType> class ChunkedFilter {
   public:
-    /// `samples` in total, at most `chunk` at a time.
-    ChunkedFilter(const Backend &backend, const ConvGeometry &geometry, int64_t samples,
-                  int64_t chunk, int64_t workspace_limit)
+    /// `samples` in total, at most `chunk` at a time, each by a pass that
+    /// `make(geometry)` gives.
+    template <class Make>
+    ChunkedFilter(const ConvGeometry &geometry, int64_t samples, int64_t chunk, Make &&make)
         : samples_(samples), chunk_(std::clamp<int64_t>(chunk, 1, samples)),
-          whole_(backend.backward_filter(geometry.with_batch(chunk_), workspace_limit))
+          whole_(make(geometry.with_batch(chunk_)))
     {
         if (samples_ % chunk_ != 0) {
-            rest_ =
-                backend.backward_filter(geometry.with_batch(samples_ % chunk_), workspace_limit);
+            rest_ = make(geometry.with_batch(samples_ % chunk_));
         }
+    }
+
+    /// Whether `make` gave all that is needed.
+    [[nodiscard]] bool complete() const
+    {
+        return whole_ != nullptr && (rest_ != nullptr || samples_ % chunk_ == 0);
     }
 
     [[nodiscard]] int64_t chunk() const { return chunk_; }
@@ -40,7 +46,7 @@ class ChunkedFilter {
         for (int64_t first = 0; first < samples_; first += chunk_) {
             const int64_t count = std::min(chunk_, samples_ - first);
             const auto [x, dy] = inputs(first, count);
-            const FilterPass &pass = count == chunk_ ? *whole_ : *rest_;
+            const PassType &pass = count == chunk_ ? *whole_ : *rest_;
             pass.run(on, x, dy, accumulate || first > 0, sum, workspace);
         }
     }
@@ -48,8 +54,8 @@ class ChunkedFilter {
   private:
     int64_t samples_;
     int64_t chunk_;
-    std::unique_ptr<FilterPass> whole_;
-    std::unique_ptr<FilterPass> rest_;
+    std::unique_ptr<PassType> whole_;
+    std::unique_ptr<PassType> rest_;
 };
 
 } // namespace xconv

@@ -66,13 +66,11 @@ class Dense final : public TwoOrders {
                            void *sum, void *workspace) const override
     {
         const int64_t y = geometry().y_sample();
-        dy_first_->run(on, sum, workspace, [&](const ProbePart &part) {
-            on.draw(compute(), probes(seed, part.x_offset, part.first), part.x,
-                    {part.z, part.count, part.x.total(), part.x.total()});
+        dy_first_->run(on, probes(seed, 0, 0), sum, workspace, [&](const ProbePart &part, void *l) {
             on.combine(geometry().dtype,
                        {at(numbers, part.first), geometry().batch, part.count, probes_},
                        {at_element(dy, part.y_offset), geometry().batch, y, y}, part.y,
-                       {part.l, part.count, part.y.total(), part.y.total()});
+                       {l, part.count, part.y.total(), part.y.total()});
         });
     }
 

@@ -1,6 +1,8 @@
 #include "schemes/dy_first.hpp"
 
 #include <algorithm>
+#include <type_traits>
+#include <vector>
 
 namespace xconv {
 
@@ -18,11 +20,12 @@ struct Cut {
     int64_t rows;   // of y
 };
 
-/// z and L of one probe in bands of so many rows.
-int64_t probe_bytes(const ConvGeometry &g, int64_t rows)
+/// L of one probe in bands of so many rows, and z where it is `drawn`.
+int64_t probe_bytes(const ConvGeometry &g, int64_t rows, bool drawn)
 {
-    const int64_t y = rows * (g.out_points() / rows_of_y(g));
-    return (g.in_channels * band_in_points(g, rows) + g.out_channels * y) * element_bytes(g.dtype);
+    const int64_t y = g.out_channels * rows * (g.out_points() / rows_of_y(g));
+    const int64_t x = drawn ? g.in_channels * band_in_points(g, rows) : 0;
+    return (x + y) * element_bytes(g.dtype);
 }
 
 /// Bands overlap in x. Fewer rows than this would be drawn twice too often.
@@ -40,17 +43,17 @@ int64_t even_chunk(int64_t probes, int64_t most)
     return std::min(most, round_up(even, kProbeGroup));
 }
 
-Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget)
+Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget, bool drawn)
 {
     Cut cut{even_chunk(probes, std::min(probes, kMostProbes)), rows_of_y(g)};
-    const auto bytes = [&] { return cut.probes * probe_bytes(g, cut.rows); };
+    const auto bytes = [&] { return cut.probes * probe_bytes(g, cut.rows, drawn); };
     if (can_band(g)) {
         while (cut.rows > least_rows(g) && bytes() > std::min(kCacheBytes, budget)) {
             cut.rows = std::max(ceil_div(cut.rows, 2), least_rows(g));
         }
     }
     if (bytes() > budget) {
-        cut.probes = even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows), 1));
+        cut.probes = even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows, drawn), 1));
     }
     while (can_band(g) && cut.rows > least_band_rows(rows_of_y(g)) && bytes() > budget) {
         cut.rows = ceil_div(cut.rows, 2);
@@ -63,21 +66,41 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget)
 DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     : x_channel_(setup.geometry.in_points()), y_channel_(setup.geometry.out_points())
 {
+    if (!cut_bands(setup, probes, false, probe_filter_)) {
+        probe_filter_ = {};
+        cut_bands(setup, probes, true, filter_);
+    }
+}
+
+template <class PassType>
+bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn,
+                        BandedFilter<PassType> &filter)
+{
     const ConvGeometry g = setup.geometry.with_numbers();
-    const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4);
+    const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4, drawn);
     auto bands =
         cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, cut.rows);
+    z_bytes_ = 0;
+    l_bytes_ = 0;
     for (Band &band : bands) { // both sides are packed
         ConvGeometry &part = band.geometry;
         part.x_channel = part.in_points();
         part.y_channel = part.out_points();
-        z_bytes_ = std::max(z_bytes_, cut.probes * part.x_sample() * element_bytes(g.dtype));
+        z_bytes_ =
+            std::max(z_bytes_, drawn ? cut.probes * part.x_sample() * element_bytes(g.dtype) : 0);
         l_bytes_ = std::max(l_bytes_, cut.probes * part.y_sample() * element_bytes(g.dtype));
     }
     const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
-    for (const Band &band : bands) {
-        filter_.add(setup.backend, band, probes, cut.probes, rest);
-    }
+    return std::ranges::all_of(bands, [&](const Band &band) {
+        return filter.add(band, probes, cut.probes, [&](const ConvGeometry &part) {
+            if constexpr (std::is_same_v<PassType, ProbeFilterPass>) {
+                return setup.backend.probe_filter(part, setup.distribution, rest);
+            }
+            else {
+                return setup.backend.backward_filter(part, rest);
+            }
+        });
+    });
 }
 
 int64_t DyFirst::workspace() const
@@ -85,10 +108,13 @@ int64_t DyFirst::workspace() const
     Arena arena(nullptr);
     arena.take(z_bytes_);
     arena.take(l_bytes_);
-    arena.take(filter_.workspace());
+    arena.take(probe_filter_.empty() ? filter_.workspace() : probe_filter_.workspace());
     return arena.used();
 }
 
-std::string DyFirst::describe() const { return filter_.describe("probes"); }
+std::string DyFirst::describe() const
+{
+    return probe_filter_.empty() ? filter_.describe("probes") : probe_filter_.describe("probes");
+}
 
 } // namespace xconv

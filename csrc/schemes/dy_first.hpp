@@ -1,6 +1,7 @@
 // Contraction "sketch dy first" with dense probes: z as images, their cotangents
 // L = x-barᵀ dy, and the exact filter gradient on them; some probes and some rows
-// at a time, so that what one step writes the next still finds in the cache.
+// at a time, so that what one step writes the next still finds in the cache. A
+// device that contracts probes without writing them down does so.
 #pragma once
 
 #include <string>
@@ -20,8 +21,6 @@ struct ProbePart {
     Runs x;           // places of z, from x_offset on
     int64_t y_offset; // into each channel of dy
     Runs y;           // places of dy, from y_offset on
-    void *z;          // [count][Ci][x.length]
-    void *l;          // [count][Co][y.length]
 };
 
 class DyFirst {
@@ -30,26 +29,34 @@ class DyFirst {
 
     [[nodiscard]] int64_t workspace() const;
 
-    /// sum = wgrad(z, L); `prepare(part)` writes a part of z and L.
-    template <class Prepare>
-    void run(const Backend &on, void *sum, void *workspace, Prepare &&prepare) const
+    /// sum = wgrad(z, L), for z the probes from the first entry of `z` on.
+    /// `combine(part, l)` writes a part of L as [count][Co][y.length].
+    template <class Combine>
+    void run(const Backend &on, const Probes &z, void *sum, void *workspace,
+             Combine &&combine) const
     {
         Arena arena(workspace);
-        void *z = arena.take(z_bytes_);
+        void *drawn = arena.take(z_bytes_);
         void *l = arena.take(l_bytes_);
+        if (!probe_filter_.empty()) {
+            probe_filter_.run(
+                on,
+                [&](const Band &band, int64_t first, int64_t count) {
+                    combine(part_of(band, first, count), l);
+                    return std::pair<ProbeImages, const void *>{
+                        {shifted(z, band.x_offset, first), x_channel_, 0, 1}, l};
+                },
+                sum, arena.take(probe_filter_.workspace()));
+            return;
+        }
         filter_.run(
             on,
             [&](const Band &band, int64_t first, int64_t count) {
-                const ConvGeometry &g = band.geometry;
-                prepare(ProbePart{first,
-                                  count,
-                                  band.x_offset,
-                                  {g.in_channels, g.in_points(), x_channel_},
-                                  band.y_offset,
-                                  {g.out_channels, g.out_points(), y_channel_},
-                                  z,
-                                  l});
-                return std::pair<const void *, const void *>{z, l};
+                const ProbePart part = part_of(band, first, count);
+                on.draw(band.geometry.dtype, shifted(z, part.x_offset, first), part.x,
+                        {drawn, count, part.x.total(), part.x.total()});
+                combine(part, l);
+                return std::pair<const void *, const void *>{drawn, l};
             },
             sum, arena.take(filter_.workspace()));
     }
@@ -57,11 +64,34 @@ class DyFirst {
     [[nodiscard]] std::string describe() const;
 
   private:
+    /// False where the backend has no such pass.
+    template <class PassType>
+    bool cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn,
+                   BandedFilter<PassType> &filter);
+    [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
+    {
+        const ConvGeometry &g = band.geometry;
+        return {first,
+                count,
+                band.x_offset,
+                {g.in_channels, g.in_points(), x_channel_},
+                band.y_offset,
+                {g.out_channels, g.out_points(), y_channel_}};
+    }
+    static Probes shifted(Probes z, int64_t rows, int64_t columns)
+    {
+        z.row += rows;
+        z.column += columns;
+        return z;
+    }
+
     int64_t x_channel_; // of the whole tensors
     int64_t y_channel_;
     int64_t z_bytes_ = 0;
     int64_t l_bytes_ = 0;
-    BandedFilter filter_; // one band where images are small
+    // One of these has the bands: a single one where images are small.
+    BandedFilter<FilterPass> filter_;
+    BandedFilter<ProbeFilterPass> probe_filter_;
 };
 
 } // namespace xconv

@@ -54,7 +54,9 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     }
     const int64_t rest = setup.workspace_limit - x_hat_bytes_ - dy_bytes_;
     for (const Band &band : bands) {
-        filter_.add(setup.backend, band, g.batch, samples, rest);
+        filter_.add(band, g.batch, samples, [&](const ConvGeometry &part) {
+            return setup.backend.backward_filter(part, rest);
+        });
     }
 }
 

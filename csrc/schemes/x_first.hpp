@@ -56,8 +56,8 @@ class XFirst {
 
     ConvGeometry tensors_;
     int64_t x_hat_bytes_ = 0;
-    int64_t dy_bytes_ = 0; // of the widened part
-    BandedFilter filter_;  // one band where images are small
+    int64_t dy_bytes_ = 0;            // of the widened part
+    BandedFilter<FilterPass> filter_; // one band where images are small
 };
 
 } // namespace xconv

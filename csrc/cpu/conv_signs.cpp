@@ -1,0 +1,331 @@
+#include "cpu/conv_signs.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <vector>
+
+#include "cpu/parallel.hpp"
+#include "cpu/sign_words.hpp"
+#include "workspace.hpp"
+
+namespace xconv::cpu {
+
+using namespace signs;
+
+namespace {
+
+/// Images on one line: x and y with the same distance between rows and between
+/// slices, large enough that each row of x is followed by its padding. A tap of the
+/// kernel is then one distance along the line, and sums along the line need no
+/// regard to rows: padding is 0 in x, and what lies between the rows of y is 0 there.
+struct Line {
+    int64_t row = 1;   // places from one row to the next
+    int64_t slice = 1; // and from one slice to the next
+    int64_t length = 0; // of y
+    int64_t lead = 0;   // places of padding before the first of x
+    std::vector<int64_t> taps;
+
+    explicit Line(const ConvGeometry &g)
+    {
+        const auto extent = [&](size_t axis) {
+            return std::max(g.in[axis] + std::max(g.pad_begin[axis], g.pad_end[axis]), g.out[axis]);
+        };
+        row = extent(2);
+        slice = row * extent(1);
+        length = at(g.out[0] - 1, g.out[1] - 1, g.out[2] - 1) + 1;
+        lead = at(g.pad_begin[0], g.pad_begin[1], g.pad_begin[2]);
+        for (int64_t z = 0; z < g.kernel[0]; ++z) {
+            for (int64_t y = 0; y < g.kernel[1]; ++y) {
+                for (int64_t x = 0; x < g.kernel[2]; ++x) {
+                    taps.push_back(at(z * g.dilation[0], y * g.dilation[1], x * g.dilation[2]));
+                }
+            }
+        }
+    }
+    [[nodiscard]] int64_t at(int64_t z, int64_t y, int64_t x) const
+    {
+        return z * slice + y * row + x;
+    }
+    [[nodiscard]] int64_t reach() const { return taps.back(); }
+
+    /// visit(offset, place, count) for what places [from, from + count) of the line
+    /// hold of an image of these sizes: runs of `count` points from `place` on, or
+    /// of nothing (place -1), `offset` places after `from`.
+    template <class Visit>
+    void for_runs(const Axes &size, int64_t from, int64_t count, Visit &&visit) const
+    {
+        for (int64_t at = 0; at < count;) {
+            const int64_t position = from + at;
+            const int64_t z = floor_div(position, slice);
+            const int64_t y = (position - z * slice) / row;
+            const int64_t x = position - z * slice - y * row;
+            const bool inside = z >= 0 && z < size[0] && y < size[1] && x < size[2];
+            const int64_t run = std::min((inside ? size[2] : row) - x, count - at);
+            visit(at, inside ? (z * size[1] + y) * size[2] + x : -1, run);
+            at += run;
+        }
+    }
+
+  private:
+    static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
+};
+
+/// Places of the line that are worked on at a time, so that their probes and
+/// cotangents are in the second-level cache for all taps.
+constexpr int64_t kStrip = 1024;
+
+class SignFilter final : public ProbeFilterPass {
+  public:
+    SignFilter(const ConvGeometry &g, int threads, DrawBits draw_bits)
+        : g_(g), line_(g), draw_bits_(draw_bits), threads_(threads),
+          strip_(round_up(std::min(line_.length, std::max(kStrip, 4 * line_.reach())), kDepth)),
+          strips_(ceil_div(line_.length, strip_)), x_blocks_(ceil_div(g.in_channels, kLanes)),
+          y_blocks_(ceil_div(g.out_channels, kLanes)),
+          tiles_(x_blocks_ * g.kernel_points())
+    {
+        // Threads take strips of their own and each sums a gradient, or, where there
+        // are few strips, output channels of their own.
+        const int64_t tasks = g.batch * strips_;
+        by_strips_ = tasks % threads == 0 || tasks >= 8 * threads || y_blocks_ < threads;
+        lanes_ = static_cast<int>(std::min<int64_t>(threads, by_strips_ ? tasks : y_blocks_));
+    }
+
+    [[nodiscard]] int64_t workspace() const override
+    {
+        Arena arena(nullptr);
+        take(arena);
+        return arena.used();
+    }
+    [[nodiscard]] std::string describe() const override
+    {
+        return fmt::format("signs on matrix units, {} thread(s) by {}, {} of {} places at a time",
+                           lanes_, by_strips_ ? "places" : "channels", strip_, line_.length);
+    }
+    void run(const Backend &, const ProbeImages &z, const void *dy, bool accumulate, void *dw,
+             void *workspace) const override
+    {
+        Arena arena(workspace);
+        const Pieces pieces = take(arena);
+        parallel_for(lanes_, lanes_, [&](int64_t lane) {
+            Buffers buffers = pieces.lane(lane);
+            const Range strips = by_strips_ ? share(g_.batch * strips_, lane)
+                                            : Range{0, g_.batch * strips_};
+            const Range blocks = by_strips_ ? Range{0, y_blocks_} : share(y_blocks_, lane);
+            contract(z, static_cast<const float *>(dy), strips, blocks, buffers,
+                     pieces.sums + (by_strips_ ? lane * sums_count() : 0));
+        });
+        add_sums(pieces.sums, accumulate, static_cast<float *>(dw));
+    }
+
+  private:
+    struct Range {
+        int64_t begin, end;
+    };
+    /// What a thread works in.
+    struct Buffers {
+        uint32_t *bits, *words, *pairs;
+        float *places;
+        uint16_t *split;
+    };
+    struct Pieces {
+        float *sums;
+        std::vector<Buffers> buffers;
+        [[nodiscard]] Buffers lane(int64_t index) const
+        {
+            return buffers[static_cast<size_t>(index)];
+        }
+    };
+
+    [[nodiscard]] Range share(int64_t count, int64_t lane) const
+    {
+        return {count * lane / lanes_, count * (lane + 1) / lanes_};
+    }
+    [[nodiscard]] int64_t sums_count() const { return y_blocks_ * tiles_ * kSumTile; }
+    /// Places of x that a strip meets, and one on either side that pairs spill to.
+    [[nodiscard]] int64_t pair_places_count() const { return strip_ + line_.reach() + 2; }
+    [[nodiscard]] int64_t word_count() const { return ceil_div(pair_places_count(), 32) + 1; }
+
+    Pieces take(Arena &arena) const
+    {
+        constexpr int64_t word = sizeof(uint32_t);
+        Pieces pieces;
+        pieces.sums = arena.take<float>((by_strips_ ? lanes_ : 1) * sums_count() * word);
+        for (int lane = 0; lane < lanes_; ++lane) {
+            Buffers b{};
+            b.bits = arena.take<uint32_t>(kLanes * word_count() * word);
+            b.words = arena.take<uint32_t>(kLanes * word_count() * word);
+            b.pairs = arena.take<uint32_t>(x_blocks_ * pair_places_count() * kLanes * word);
+            b.places = arena.take<float>(kLanes * strip_ * word);
+            b.split = arena.take<uint16_t>(strip_ / kDepth * kSplitTile *
+                                           static_cast<int64_t>(sizeof(uint16_t)));
+            pieces.buffers.push_back(b);
+        }
+        return pieces;
+    }
+
+    /// sums[y block][tap][x block] = sum over the strips of these channels of y.
+    void contract(const ProbeImages &z, const float *dy, Range strips, Range blocks,
+                  const Buffers &buffers, float *sums) const
+    {
+        const Units units(g_.out_channels);
+        const int64_t block_pairs = pair_places_count() * kLanes;
+        std::vector<const uint32_t *> paired;
+        for (const int64_t tap : line_.taps) {
+            for (int64_t block = 0; block < x_blocks_; ++block) {
+                paired.push_back(buffers.pairs + block * block_pairs + (1 + tap) * kLanes);
+            }
+        }
+        for (int64_t task = strips.begin; task < strips.end; ++task) {
+            const int64_t image = task / strips_;
+            const int64_t from = task % strips_ * strip_;
+            const int64_t length = std::min(strip_, line_.length - from);
+            const int64_t steps = ceil_div(length, kDepth);
+            for (int64_t block = 0; block < x_blocks_; ++block) {
+                pair_strip(z, image, block, from - line_.lead, steps * kDepth + line_.reach(),
+                           buffers, buffers.pairs + block * block_pairs + kLanes);
+            }
+            for (int64_t block = blocks.begin; block < blocks.end; ++block) {
+                split_strip(dy + image * g_.y_sample(), block, from, length, buffers);
+                multiply_signs({buffers.split, kSplitTile, paired.data(), 2 * kLanes,
+                                kDepth * kLanes, steps, tiles_,
+                                sums + block * tiles_ * kSumTile, kLanes, kSumTile,
+                                task > strips.begin});
+            }
+        }
+    }
+
+    /// Pairs of a block of channels of an image of probes, at places [from, from +
+    /// count) of the line of x.
+    void pair_strip(const ProbeImages &z, int64_t image, int64_t block, int64_t from,
+                    int64_t count, const Buffers &buffers, uint32_t *pairs) const
+    {
+        // The points of the image on this strip follow one another.
+        int64_t first = -1;
+        int64_t last = 0;
+        line_.for_runs(g_.in, from, count + 1, [&](int64_t, int64_t place, int64_t run) {
+            if (place >= 0) {
+                first = first < 0 ? place : first;
+                last = place + run;
+            }
+        });
+        if (first >= 0) {
+            draw_block(z, image, block, first, last - first, buffers);
+        }
+        line_.for_runs(g_.in, from, count + 1, [&](int64_t offset, int64_t place, int64_t run) {
+            if (place >= 0) {
+                pair_places(buffers.words, place - first, run, pairs + offset * kLanes);
+            }
+            else {
+                std::fill_n(pairs + offset * kLanes, run * kLanes, 0U);
+            }
+        });
+    }
+
+    /// words of points [first, first + count) of a block of channels.
+    void draw_block(const ProbeImages &z, int64_t image, int64_t block, int64_t first,
+                    int64_t count, const Buffers &buffers) const
+    {
+        const int64_t stride = word_count();
+        const int64_t channels = std::min(kLanes, g_.in_channels - block * kLanes);
+        const auto draw = [&](int64_t lane, int64_t columns) {
+            const int64_t channel = block * kLanes + lane;
+            Probes probes = z.window;
+            probes.row += channel * z.channel_rows + first;
+            probes.column += channel * z.channel_columns + image * z.image_columns;
+            draw_bits_(probes, count, columns, buffers.bits + lane * stride, stride);
+        };
+        if (z.channel_rows == 0 && z.channel_columns == 1) {
+            draw(0, channels);
+        }
+        else {
+            for (int64_t lane = 0; lane < channels; ++lane) {
+                draw(lane, 1);
+            }
+        }
+        std::fill_n(buffers.bits + channels * stride, (kLanes - channels) * stride, 0U);
+        turn_words(buffers.bits, stride, ceil_div(count, 32), buffers.words);
+    }
+
+    /// A block of channels of y at places [from, from + length) of its line.
+    void split_strip(const float *y, int64_t block, int64_t from, int64_t length,
+                     const Buffers &buffers) const
+    {
+        const int64_t channels = std::min(kLanes, g_.out_channels - block * kLanes);
+        const float *channel = y + block * kLanes * g_.y_channel;
+        if (line_.length == g_.out_points()) { // nothing between the rows
+            split(channel + from, g_.y_channel, channels, length, buffers.split);
+            return;
+        }
+        line_.for_runs(g_.out, from, length, [&](int64_t offset, int64_t place, int64_t run) {
+            for (int64_t lane = 0; lane < channels; ++lane) {
+                float *to = buffers.places + lane * strip_ + offset;
+                if (place >= 0) {
+                    std::copy_n(channel + lane * g_.y_channel + place, run, to);
+                }
+                else {
+                    std::fill_n(to, run, 0.0F);
+                }
+            }
+        });
+        split(buffers.places, strip_, channels, length, buffers.split);
+    }
+
+    /// dw[co][ci][tap] (+)= the lanes' sums, in their order.
+    void add_sums(const float *sums, bool accumulate, float *dw) const
+    {
+        const int64_t taps = g_.kernel_points();
+        const int64_t copies = by_strips_ ? lanes_ : 1;
+        parallel_for(threads_, g_.out_channels, [&](int64_t co) {
+            const float *tile =
+                sums + co / kLanes * tiles_ * kSumTile + co % kLanes * kLanes;
+            for (int64_t ci = 0; ci < g_.in_channels; ++ci) {
+                float *to = dw + (co * g_.in_channels + ci) * taps;
+                const float *from = tile + ci / kLanes * kSumTile + ci % kLanes;
+                for (int64_t tap = 0; tap < taps; ++tap, from += x_blocks_ * kSumTile) {
+                    float sum = accumulate ? to[tap] : 0.0F;
+                    for (int64_t copy = 0; copy < copies; ++copy) {
+                        sum += from[copy * sums_count()];
+                    }
+                    to[tap] = sum;
+                }
+            }
+        });
+    }
+
+    ConvGeometry g_;
+    Line line_;
+    DrawBits draw_bits_;
+    int threads_;
+    int64_t strip_, strips_; // places at a time
+    int64_t x_blocks_, y_blocks_;
+    int64_t tiles_; // of sums for a block of y
+    bool by_strips_ = true;
+    int lanes_ = 1;
+};
+
+/// Whether the line is about as long as the images on it.
+bool fits_line(const ConvGeometry &g)
+{
+    double places = 1;
+    for (size_t axis = 0; axis < 3; ++axis) {
+        places *= static_cast<double>(g.in[axis]) +
+                  static_cast<double>(std::max(g.pad_begin[axis], g.pad_end[axis]));
+    }
+    return places < 3 * static_cast<double>(g.out_points());
+}
+
+} // namespace
+
+std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
+                                                  int threads, DrawBits draw_bits)
+{
+    const bool strides = g.stride != Axes{1, 1, 1};
+    if (!signs::available() || g.dtype != Dtype::f32 || g.groups != 1 || strides || !fits_line(g)) {
+        return nullptr;
+    }
+    auto pass = std::make_unique<SignFilter>(g, threads_worth(g.multiply_adds() / 4, threads),
+                                             draw_bits);
+    return pass->workspace() <= workspace_limit ? std::move(pass) : nullptr;
+}
+
+} // namespace xconv::cpu

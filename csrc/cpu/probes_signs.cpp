@@ -1,0 +1,353 @@
+#include "cpu/probes_signs.hpp"
+
+#include <algorithm>
+
+#include "cpu/parallel.hpp"
+#include "cpu/sign_words.hpp"
+#include "cpu/tiling.hpp"
+
+namespace xconv::cpu {
+
+using namespace signs;
+
+namespace {
+
+const float *row(ConstMatrix matrix, int64_t i)
+{
+    return static_cast<const float *>(matrix.data) + i * matrix.stride;
+}
+
+float *row(Matrix matrix, int64_t i)
+{
+    return static_cast<float *>(matrix.data) + i * matrix.stride;
+}
+
+Probes shifted(Probes probes, int64_t rows, int64_t columns)
+{
+    probes.row += rows;
+    probes.column += columns;
+    return probes;
+}
+
+/// Products cost this share of what they cost elsewhere.
+constexpr double kSpeed = 0.25;
+
+int threads_for(int threads, int64_t rows, int64_t depth, int64_t columns)
+{
+    return threads_worth(kSpeed * static_cast<double>(rows) * static_cast<double>(depth) *
+                             static_cast<double>(columns),
+                         threads);
+}
+
+// ----------------------------------------------------------------- projecting
+
+/// x is summed in at most kSegments segments, each by one thread, and then the
+/// segments in order, so that no sum depends on who computed it.
+constexpr int64_t kSegments = 256;
+constexpr int64_t kLeastSegment = 2048;
+/// Places of x, and blocks of columns, that are in the cache together.
+constexpr int64_t kRun = 256;
+constexpr int64_t kColumnBlocks = 4;
+/// Partial sums stay below this, by taking fewer columns at a time.
+constexpr int64_t kPartialBytes = int64_t{4} << 20;
+
+/// How the partial sums of project_signs() lie: [segment][row block][column block].
+struct Partial {
+    int64_t segment;  // places
+    int64_t segments;
+    int64_t row_blocks;
+    int64_t column_blocks; // at a time
+
+    Partial(int64_t rows, int64_t length, int64_t columns)
+        : segment(std::max(kLeastSegment, round_up(ceil_div(length, kSegments), kRun))),
+          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes)),
+          column_blocks(1)
+    {
+        const int64_t one = block_bytes();
+        column_blocks =
+            std::min(ceil_div(columns, kLanes),
+                     std::max(kColumnBlocks, kPartialBytes / one / kColumnBlocks * kColumnBlocks));
+    }
+    [[nodiscard]] int64_t block_bytes() const
+    {
+        constexpr int64_t tile = kSumTile * static_cast<int64_t>(sizeof(float));
+        return checked_mul(checked_mul(segments, row_blocks, "sketch"), tile, "sketch");
+    }
+    [[nodiscard]] int64_t at(int64_t index, int64_t row_block, int64_t column_block) const
+    {
+        return ((index * row_blocks + row_block) * column_blocks + column_block) * kSumTile;
+    }
+};
+
+/// Pairs of the signs at `length` places, for up to kColumnBlocks blocks of columns.
+struct SignRun {
+    alignas(64) uint32_t bits[kLanes * kRun / 32];
+    alignas(64) uint32_t words[kLanes * kRun / 32];
+    alignas(64) uint32_t pairs[kColumnBlocks][(kRun + 1) * kLanes];
+
+    void draw(DrawBits draw_bits, const Probes &probes, int64_t length, int64_t columns)
+    {
+        for (int64_t j = 0; j < columns; j += kLanes) {
+            constexpr int64_t stride = kRun / 32;
+            const int64_t count = std::min(kLanes, columns - j);
+            draw_bits(shifted(probes, 0, j), length, count, bits, stride);
+            std::fill(bits + count * stride, bits + kLanes * stride, 0U);
+            turn_words(bits, stride, ceil_div(length, 32), words);
+            uint32_t *block = pairs[j / kLanes];
+            std::fill(block, block + kLanes, 0U);
+            // Whole words: what is past the end meets zeros.
+            pair_places(words, 0, round_up(length, kDepth), block + kLanes);
+        }
+    }
+};
+
+/// One segment of x for some blocks of its rows and some columns.
+void project_segment(DrawBits draw_bits, const Probes &probes, ConstMatrix x, int64_t from_block,
+                     int64_t to_block, int64_t begin, int64_t end, int64_t columns,
+                     const Partial &partial, float *sums)
+{
+    SignRun run;
+    alignas(64) uint16_t tiles[kRun / kDepth * kSplitTile];
+    const uint32_t *paired[kColumnBlocks];
+    for (int64_t i = 0; i < kColumnBlocks; ++i) {
+        paired[i] = run.pairs[i] + kLanes;
+    }
+    for (int64_t p = begin; p < end; p += kRun) {
+        const int64_t length = std::min(kRun, end - p);
+        for (int64_t j = 0; j < columns; j += kColumnBlocks * kLanes) {
+            const int64_t count = std::min(kColumnBlocks * kLanes, columns - j);
+            run.draw(draw_bits, shifted(probes, p, j), length, count);
+            for (int64_t block = from_block; block < to_block; ++block) {
+                const int64_t first = block * kLanes;
+                split(row(x, first) + p, x.stride, std::min(kLanes, x.rows - first), length, tiles);
+                multiply_signs({tiles, kSplitTile, paired, 2 * kLanes, kDepth * kLanes,
+                                ceil_div(length, kDepth), ceil_div(count, kLanes),
+                                sums + partial.at(0, block, j / kLanes), kLanes, kSumTile,
+                                p > begin});
+            }
+        }
+    }
+}
+
+void add_segments(const Partial &partial, const float *sums, int64_t i, int64_t columns, float *out)
+{
+    for (int64_t j = 0; j < columns; j += kLanes) {
+        const int64_t count = std::min(kLanes, columns - j);
+        float total[kLanes] = {};
+        for (int64_t segment = 0; segment < partial.segments; ++segment) {
+            const float *tile =
+                sums + partial.at(segment, i / kLanes, j / kLanes) + i % kLanes * kLanes;
+            for (int64_t lane = 0; lane < kLanes; ++lane) {
+                total[lane] += tile[lane];
+            }
+        }
+        std::copy_n(total, count, out + j);
+    }
+}
+
+} // namespace
+
+int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns)
+{
+    const Partial partial(rows, length, columns);
+    return checked_mul(partial.block_bytes(), partial.column_blocks, "sketch");
+}
+
+void project_signs(DrawBits draw_bits, int threads, const Probes &probes, ConstMatrix x, Matrix out,
+                   void *workspace)
+{
+    const Partial partial(x.rows, x.cols, out.cols);
+    auto *sums = static_cast<float *>(workspace);
+    const int used = threads_for(threads, x.rows, x.cols, out.cols);
+    // Too few segments for the threads: share out the rows as well.
+    const int64_t shares =
+        std::min(partial.row_blocks, ceil_div(used, partial.segments));
+    const int64_t share = ceil_div(partial.row_blocks, shares);
+    const int64_t at_once = partial.column_blocks * kLanes;
+    for (int64_t first = 0; first < out.cols; first += at_once) {
+        const int64_t count = std::min(at_once, out.cols - first);
+        parallel_for(used, partial.segments * shares, [&](int64_t task) {
+            const int64_t segment = task / shares;
+            const int64_t from = task % shares * share;
+            const int64_t begin = segment * partial.segment;
+            const Units units(x.rows);
+            project_segment(draw_bits, shifted(probes, 0, first), x, from,
+                            std::min(from + share, partial.row_blocks), begin,
+                            std::min(begin + partial.segment, x.cols), count, partial,
+                            sums + partial.at(segment, 0, 0));
+        });
+        parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), x.rows,
+                     [&](int64_t i) {
+                         add_segments(partial, sums, i, count, row(out, i) + first);
+                     });
+    }
+}
+
+// ------------------------------------------------------------------ expanding
+
+namespace {
+
+constexpr int64_t kExpandRun = 512;               // places of a tile
+constexpr int64_t kExpandDepth = 2 * kDepth;      // probes at a time
+constexpr int64_t kExpandBlocks = kExpandRun / kLanes;
+
+/// A block of rows of a tile of out (+)= coefficients * signs.
+void expand_block(const uint16_t *tiles, const uint32_t *const *paired, int64_t steps,
+                  const Tile &tile, int64_t rows, bool whole, bool accumulate, float *out,
+                  int64_t stride)
+{
+    const int64_t blocks = ceil_div(tile.length, kLanes);
+    if (whole) {
+        multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile, steps, blocks, out, stride,
+                        kLanes, accumulate});
+        return;
+    }
+    alignas(64) float sums[kLanes * kExpandRun];
+    for (int64_t i = 0; accumulate && i < rows; ++i) {
+        std::copy_n(out + i * stride, tile.length, sums + i * kExpandRun);
+    }
+    multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile, steps, blocks, sums, kExpandRun,
+                    kLanes, accumulate});
+    for (int64_t i = 0; i < rows; ++i) {
+        std::copy_n(sums + i * kExpandRun, tile.length, out + i * stride);
+    }
+}
+
+void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
+                 ConstMatrix coefficients, Matrix out)
+{
+    constexpr int64_t stride = kExpandRun / 32;
+    alignas(64) uint32_t bits[kExpandDepth * stride];
+    alignas(64) uint32_t pairs[kExpandBlocks * kExpandDepth / kDepth * kPairedTile];
+    alignas(64) uint16_t tiles[kExpandDepth / kDepth * kSplitTile];
+    const Units units(out.rows);
+    for (int64_t j = 0; j < coefficients.cols; j += kExpandDepth) {
+        const int64_t columns = std::min(kExpandDepth, coefficients.cols - j);
+        const int64_t steps = ceil_div(columns, kDepth);
+        draw_bits(shifted(probes, tile.position, j), tile.length, columns, bits, stride);
+        pair_probes(bits, stride, columns, tile.length, pairs);
+        const uint32_t *paired[kExpandBlocks];
+        for (int64_t i = 0; i < kExpandBlocks; ++i) {
+            paired[i] = pairs + i * steps * kPairedTile;
+        }
+        for (int64_t i = 0; i < out.rows; i += kLanes) {
+            const int64_t rows = std::min(kLanes, out.rows - i);
+            split(row(coefficients, i) + j, coefficients.stride, rows, columns, tiles);
+            const bool whole = rows == std::min(kLanes, out.rows) && tile.length % kLanes == 0;
+            expand_block(tiles, paired, steps, tile, rows, whole, j > 0, row(out, i) + tile.place,
+                         out.stride);
+        }
+    }
+}
+
+} // namespace
+
+void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,
+                  ConstMatrix coefficients, Matrix out)
+{
+    const Tiling tiles{rows, kExpandRun};
+    parallel_for(threads_for(threads, out.rows, coefficients.cols, rows.total()), tiles.count(),
+                 [&](int64_t index) {
+                     expand_tile(draw_bits, probes, tiles[index], coefficients, out);
+                 });
+}
+
+// ------------------------------------------------------------------ combining
+
+namespace {
+
+constexpr int64_t kCombineRun = 128;            // places of a tile
+constexpr int64_t kCombineDepth = 4 * kDepth;   // rows of input at a time
+constexpr int64_t kCombineBlocks = 2;           // of rows of output at a time
+
+/// Some rows of input, and the coefficients with which they enter some rows of
+/// output.
+class Combination {
+  public:
+    Combination(ConstMatrix coefficients, ConstMatrix in, Matrix out, int64_t first_in,
+                int64_t first_out)
+        : in_(in), out_(out), first_in_(first_in), first_out_(first_out),
+          depth_(std::min(kCombineDepth, in.rows - first_in)),
+          rows_(std::min(kCombineBlocks * kLanes, out.rows - first_out)),
+          steps_(ceil_div(depth_, kDepth))
+    {
+        alignas(64) float turned[kLanes * kCombineDepth];
+        for (int64_t i = 0; i < rows_; i += kLanes) {
+            const int64_t count = std::min(kLanes, rows_ - i);
+            for (int64_t k = 0; k < depth_; ++k) {
+                const float *from = row(coefficients, first_in + k) + first_out + i;
+                for (int64_t lane = 0; lane < count; ++lane) {
+                    turned[lane * kCombineDepth + k] = from[lane];
+                }
+            }
+            split(turned, kCombineDepth, count, depth_, tiles_[i / kLanes]);
+        }
+    }
+
+    void add(const Tile &tile) const
+    {
+        alignas(64) uint32_t
+            pairs[kCombineRun / kLanes * kCombineDepth / kDepth * kPieces * kPairedTile];
+        const int64_t one = steps_ * kPieces * kPairedTile;
+        const int64_t blocks = ceil_div(tile.length, kLanes);
+        pair_rows(row(in_, first_in_) + tile.position, in_.stride, depth_, tile.length, pairs);
+        const uint32_t *paired[kCombineRun / kLanes];
+        for (int64_t i = 0; i < blocks; ++i) {
+            paired[i] = pairs + i * one;
+        }
+        for (int64_t i = 0; i < rows_; i += kLanes) {
+            add_rows(tile, i, paired, blocks);
+        }
+    }
+
+  private:
+    void add_rows(const Tile &tile, int64_t i, const uint32_t *const *paired, int64_t blocks) const
+    {
+        const int64_t rows = std::min(kLanes, rows_ - i);
+        float *out = row(out_, first_out_ + i) + tile.place;
+        Product product{tiles_[i / kLanes], kSplitTile, paired, kLanes, kPieces * kPairedTile,
+                        steps_,             blocks,     out,    out_.stride, kLanes, first_in_ > 0};
+        if (rows == std::min(kLanes, out_.rows) && tile.length % kLanes == 0) {
+            multiply_numbers(product);
+            return;
+        }
+        alignas(64) float sums[kLanes * kCombineRun];
+        for (int64_t k = 0; product.accumulate && k < rows; ++k) {
+            std::copy_n(out + k * out_.stride, tile.length, sums + k * kCombineRun);
+        }
+        product.sums = sums;
+        product.sums_row = kCombineRun;
+        multiply_numbers(product);
+        for (int64_t k = 0; k < rows; ++k) {
+            std::copy_n(sums + k * kCombineRun, tile.length, out + k * out_.stride);
+        }
+    }
+
+    ConstMatrix in_;
+    Matrix out_;
+    int64_t first_in_, first_out_;
+    int64_t depth_, rows_, steps_;
+    alignas(64) uint16_t tiles_[kCombineBlocks][kCombineDepth / kDepth * kSplitTile];
+};
+
+} // namespace
+
+void combine_split(int threads, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out)
+{
+    const Tiling tiles{columns, kCombineRun};
+    const int used = threads_for(threads, out.rows, in.rows, columns.total());
+    parallel_for(used, used, [&](int64_t thread) {
+        const Units units(out.rows);
+        for (int64_t i = 0; i < out.rows; i += kCombineBlocks * kLanes) {
+            for (int64_t k = 0; k < in.rows; k += kCombineDepth) {
+                const Combination combination(coefficients, in, out, k, i);
+                const int64_t end = tiles.count() * (thread + 1) / used;
+                for (int64_t t = tiles.count() * thread / used; t < end; ++t) {
+                    combination.add(tiles[t]);
+                }
+            }
+        }
+    });
+}
+
+} // namespace xconv::cpu

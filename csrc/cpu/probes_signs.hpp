@@ -1,0 +1,22 @@
+// The random projection on matrix units, for Float32; see signs.hpp. The same
+// operations as ProbeOps, where signs::available().
+#pragma once
+
+#include "backend.hpp"
+#include "cpu/simd.hpp"
+
+namespace xconv::cpu {
+
+/// Backend::project for Rademacher probes; the workspace holds partial sums.
+void project_signs(DrawBits draw_bits, int threads, const Probes &probes, ConstMatrix x, Matrix out,
+                   void *workspace);
+int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns);
+
+/// Backend::expand for Rademacher probes.
+void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,
+                  ConstMatrix coefficients, Matrix out);
+
+/// Backend::combine.
+void combine_split(int threads, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out);
+
+} // namespace xconv::cpu

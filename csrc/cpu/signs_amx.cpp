@@ -1,0 +1,312 @@
+// Compiled for AVX-512 and AMX whatever the rest of the library is compiled for:
+// nothing in here may run before available() said so, nor be an inline function
+// shared with other files.
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <type_traits>
+#include <utility>
+
+#include "cpu/signs.hpp"
+
+namespace xconv::cpu::signs {
+
+namespace {
+
+// ------------------------------------------------------------ the matrix units
+
+/// Tile registers: sums, the three pieces of the split side, the paired side.
+constexpr int kSums = 0;
+constexpr int kSplit = 4;
+constexpr int kPaired = 7;
+constexpr int kSumsAtOnce = kSplit - kSums;
+constexpr int kTileBytes = 64; // of a row
+
+struct alignas(64) TileConfig {
+    uint8_t palette = 1;
+    uint8_t start_row = 0;
+    uint8_t reserved[14] = {};
+    uint16_t row_bytes[16] = {};
+    uint8_t rows[16] = {};
+};
+
+// The compilers' intrinsics do not tell them that these read and write memory.
+template <int Tile> inline void load_tile(const void *from, int64_t stride)
+{
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(stride), "i"(Tile) : "memory");
+}
+template <int Tile> inline void store_tile(void *to, int64_t stride)
+{
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(stride), "i"(Tile) : "memory");
+}
+template <int Tile> inline void zero_tile() { asm volatile("tilezero %%tmm%c0" ::"i"(Tile)); }
+template <int Sum, int Left, int Right> inline void multiply_tiles()
+{
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
+}
+
+// --------------------------------------------------------------------- pieces
+
+/// The leading 8 significant bits. What is left is exactly the other pieces.
+inline __m512i leading(__m512i value)
+{
+    return _mm512_and_si512(value, _mm512_set1_epi32(static_cast<int>(0xFFFF0000U)));
+}
+
+/// The same, rounded: what is left is smaller and of either sign.
+inline __m512i leading_rounded(__m512i value)
+{
+    return leading(_mm512_add_epi32(value, _mm512_set1_epi32(0x8000)));
+}
+
+inline __m512i minus(__m512i value, __m512i piece)
+{
+    return _mm512_castps_si512(
+        _mm512_sub_ps(_mm512_castsi512_ps(value), _mm512_castsi512_ps(piece)));
+}
+
+/// What the next call reads lies behind what this one does, in as many pages as there
+/// are rows: more than the hardware's own prefetcher follows.
+inline void fetch(const float *from)
+{
+    _mm_prefetch(reinterpret_cast<const char *>(from), _MM_HINT_T0);
+}
+
+inline __mmask16 first_lanes(int64_t count)
+{
+    return static_cast<__mmask16>(count >= kLanes ? 0xFFFF : (1U << count) - 1);
+}
+
+inline __m512i load_first(const float *from, int64_t count)
+{
+    return count <= 0 ? _mm512_setzero_si512()
+                      : _mm512_castps_si512(_mm512_maskz_loadu_ps(first_lanes(count), from));
+}
+
+/// 32 numbers of a row, and the three pieces of each.
+inline void split_row(__m512i low, __m512i high, uint16_t *row)
+{
+    const __m512i upper_halves = _mm512_set_epi16(
+        63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19,
+        17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const auto put = [&](int64_t piece, __m512i a, __m512i b) {
+        _mm512_storeu_si512(row + piece * kLanes * kDepth,
+                            _mm512_permutex2var_epi16(a, upper_halves, b));
+    };
+    for (int64_t piece = 0; piece + 1 < kPieces; ++piece) {
+        const __m512i low_piece = leading_rounded(low);
+        const __m512i high_piece = leading_rounded(high);
+        put(piece, low_piece, high_piece);
+        low = minus(low, low_piece);
+        high = minus(high, high_piece);
+    }
+    put(kPieces - 1, low, high);
+}
+
+/// 16 numbers of two rows side by side, and the three pieces of each.
+inline void split_pair(__m512i even, __m512i odd, uint32_t *row)
+{
+    for (int64_t piece = 0; piece < kPieces; ++piece) {
+        const __m512i odd_piece = leading(odd);
+        _mm512_storeu_si512(row + piece * kPairedTile,
+                            _mm512_or_si512(odd_piece, _mm512_srli_epi32(even, 16)));
+        even = minus(even, leading(even));
+        odd = minus(odd, odd_piece);
+    }
+}
+
+// ------------------------------------------------------------------- products
+
+/// Calls action(constant t) for t < Count.
+template <int Count, class Action> inline void repeat(const Action &action)
+{
+    [&]<int... Tile>(std::integer_sequence<int, Tile...>) {
+        (action(std::integral_constant<int, Tile>{}), ...);
+    }(std::make_integer_sequence<int, Count>{});
+}
+
+/// `Count` tiles of sums at once: each load of the split side serves all of them.
+template <bool Numbers, int Count> void multiply_at_once(const Product &p, int64_t first)
+{
+    constexpr int64_t piece = kLanes * kDepth;
+    const uint16_t *split = p.split;
+    const uint32_t *paired[size_t{Count}];
+    float *sums[size_t{Count}];
+    for (int64_t t = 0; t < Count; ++t) {
+        paired[t] = p.paired[first + t];
+        sums[t] = p.sums + (first + t) * p.sums_tile;
+    }
+    const int64_t sums_row = p.sums_row * static_cast<int64_t>(sizeof(float));
+    const int64_t paired_row = p.paired_row * static_cast<int64_t>(sizeof(uint32_t));
+    repeat<Count>([&](auto t) {
+        if (p.accumulate) {
+            load_tile<kSums + t>(sums[t], sums_row);
+        }
+        else {
+            zero_tile<kSums + t>();
+        }
+    });
+    for (int64_t step = 0; step < p.steps; ++step) {
+        repeat<kPieces>([&](auto i) { load_tile<kSplit + i>(split + i * piece, kTileBytes); });
+        split += p.split_step;
+        repeat<Count>([&](auto t) {
+            load_tile<kPaired>(paired[t], paired_row);
+            repeat<kPieces>([&](auto i) { multiply_tiles<kSums + t, kSplit + i, kPaired>(); });
+            if constexpr (Numbers) { // the pieces that count
+                load_tile<kPaired>(paired[t] + kPairedTile, paired_row);
+                multiply_tiles<kSums + t, kSplit, kPaired>();
+                multiply_tiles<kSums + t, kSplit + 1, kPaired>();
+                load_tile<kPaired>(paired[t] + 2 * kPairedTile, paired_row);
+                multiply_tiles<kSums + t, kSplit, kPaired>();
+            }
+            paired[t] += p.paired_step;
+        });
+    }
+    repeat<Count>([&](auto t) { store_tile<kSums + t>(sums[t], sums_row); });
+}
+
+template <bool Numbers> void multiply(const Product &product)
+{
+    int64_t t = 0;
+    for (; t + kSumsAtOnce <= product.count; t += kSumsAtOnce) {
+        multiply_at_once<Numbers, kSumsAtOnce>(product, t);
+    }
+    switch (product.count - t) {
+    case 3:
+        return multiply_at_once<Numbers, 3>(product, t);
+    case 2:
+        return multiply_at_once<Numbers, 2>(product, t);
+    case 1:
+        return multiply_at_once<Numbers, 1>(product, t);
+    default:
+        return;
+    }
+}
+
+bool ask_system()
+{
+    unsigned a = 0;
+    unsigned b = 0;
+    unsigned c = 0;
+    unsigned d = 0;
+    constexpr unsigned bfloat16 = 1U << 22;
+    constexpr unsigned tiles = 1U << 24;
+    if (__builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
+        __builtin_cpu_supports("avx512dq") == 0 || __builtin_cpu_supports("avx512vl") == 0 ||
+        __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & bfloat16) == 0 || (d & tiles) == 0) {
+        return false;
+    }
+    constexpr long request_permission = 0x1023; // ARCH_REQ_XCOMP_PERM
+    constexpr long tile_data = 18;
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+}
+
+} // namespace
+
+bool available()
+{
+    static const bool answer = ask_system();
+    return answer;
+}
+
+Units::Units(int64_t rows)
+{
+    TileConfig config;
+    for (int tile = 0; tile <= kPaired; ++tile) {
+        config.row_bytes[tile] = kTileBytes;
+        config.rows[tile] =
+            static_cast<uint8_t>(tile == kPaired || rows > kLanes ? kLanes : rows);
+    }
+    asm volatile("ldtilecfg %0" ::"m"(config));
+}
+
+Units::~Units() { asm volatile("tilerelease"); }
+
+void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles)
+{
+    for (int64_t i = 0; i < kLanes; ++i) {
+        const float *row = in + i * stride;
+        const int64_t length = i < rows ? columns : 0;
+        uint16_t *to = tiles + i * kDepth;
+        int64_t p = 0;
+        for (; p + kDepth <= length; p += kDepth, to += kSplitTile) {
+            fetch(row + p + columns);
+            fetch(row + p + columns + kLanes);
+            split_row(_mm512_loadu_si512(row + p), _mm512_loadu_si512(row + p + kLanes), to);
+        }
+        for (; p < columns; p += kDepth, to += kSplitTile) {
+            split_row(load_first(row + p, length - p),
+                      load_first(row + p + kLanes, length - p - kLanes), to);
+        }
+    }
+}
+
+void pair_places(const uint32_t *words, int64_t first, int64_t places, uint32_t *pairs)
+{
+    const __m512i one = _mm512_set1_epi32(0x3F80);
+    const __m512i sign = _mm512_set1_epi32(0x8000);
+    __m512i before = _mm512_and_si512(_mm512_loadu_si512(pairs - kLanes), _mm512_set1_epi32(0xFFFF));
+    for (int64_t p = 0; p < places; ++p) {
+        const int64_t bit = first + p;
+        const __m512i word = _mm512_loadu_si512(words + bit / 32 * kLanes);
+        // Its bit to the place of a bfloat16's sign; then (turned & sign) | one.
+        const __m512i turned =
+            _mm512_rolv_epi32(word, _mm512_set1_epi32(static_cast<int>((15 - bit) & 31)));
+        constexpr int and_or = 0xEA;
+        const __m512i here = _mm512_ternarylogic_epi32(turned, sign, one, and_or);
+        _mm512_storeu_si512(pairs + (p - 1) * kLanes,
+                            _mm512_or_si512(before, _mm512_slli_epi32(here, 16)));
+        before = here;
+    }
+    _mm512_storeu_si512(pairs + (places - 1) * kLanes, before);
+}
+
+void pair_probes(const uint32_t *bits, int64_t stride, int64_t columns, int64_t places,
+                 uint32_t *tiles)
+{
+    const __m512i ones = _mm512_set1_epi32(0x3F803F80);
+    const __m512i even_sign = _mm512_set1_epi32(0x8000);
+    const __m512i odd_sign = _mm512_set1_epi32(static_cast<int>(0x80000000U));
+    const auto signs = [&](int64_t column, int64_t place) {
+        return static_cast<__mmask16>(
+            column < columns ? bits[column * stride + place / 32] >> (place % 32) : 0);
+    };
+    const int64_t steps = (columns + kDepth - 1) / kDepth;
+    for (int64_t p = 0; p < places; p += kLanes) {
+        for (int64_t pair = 0; pair < steps * kDepth / 2; ++pair) {
+            __m512i value =
+                _mm512_mask_or_epi32(ones, signs(2 * pair, p), ones, even_sign);
+            value = _mm512_mask_or_epi32(value, signs(2 * pair + 1, p), value, odd_sign);
+            _mm512_storeu_si512(tiles, value);
+            tiles += kLanes;
+        }
+    }
+}
+
+void pair_rows(const float *in, int64_t stride, int64_t rows, int64_t places, uint32_t *tiles)
+{
+    constexpr int64_t in_tile = kDepth / 2; // pairs
+    const int64_t steps = (rows + kDepth - 1) / kDepth;
+    for (int64_t pair = 0; pair < steps * in_tile; ++pair) {
+        const float *even = in + 2 * pair * stride;
+        const float *odd = even + stride;
+        const int64_t even_length = 2 * pair < rows ? places : 0;
+        const int64_t odd_length = 2 * pair + 1 < rows ? places : 0;
+        uint32_t *to = tiles + pair / in_tile * kPieces * kPairedTile + pair % in_tile * kLanes;
+        for (int64_t p = 0; p < places; p += kLanes, to += steps * kPieces * kPairedTile) {
+            fetch(even + p + places);
+            fetch(odd + p + places);
+            split_pair(load_first(even + p, even_length - p), load_first(odd + p, odd_length - p),
+                       to);
+        }
+    }
+}
+
+void multiply_signs(const Product &product) { multiply<false>(product); }
+
+void multiply_numbers(const Product &product) { multiply<true>(product); }
+
+} // namespace xconv::cpu::signs
