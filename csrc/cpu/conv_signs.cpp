@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "cpu/parallel.hpp"
-#include "cpu/sign_words.hpp"
+#include "cpu/signs.hpp"
 #include "workspace.hpp"
 
 namespace xconv::cpu {
@@ -123,7 +123,7 @@ class SignFilter final : public ProbeFilterPass {
     };
     /// What a thread works in.
     struct Buffers {
-        uint32_t *bits, *words, *pairs;
+        uint32_t *words, *pairs;
         float *places;
         uint16_t *split;
     };
@@ -141,9 +141,9 @@ class SignFilter final : public ProbeFilterPass {
         return {count * lane / lanes_, count * (lane + 1) / lanes_};
     }
     [[nodiscard]] int64_t sums_count() const { return y_blocks_ * tiles_ * kSumTile; }
-    /// Places of x that a strip meets, and one on either side that pairs spill to.
-    [[nodiscard]] int64_t pair_places_count() const { return strip_ + line_.reach() + 2; }
-    [[nodiscard]] int64_t word_count() const { return ceil_div(pair_places_count(), 32) + 1; }
+    /// Places of x that a strip meets, and those on either side that pairs spill to.
+    [[nodiscard]] int64_t pair_places_count() const { return strip_ + line_.reach() + 3; }
+    [[nodiscard]] int64_t word_count() const { return round_up(pair_places_count(), 128) / 32 + 4; }
 
     Pieces take(Arena &arena) const
     {
@@ -152,7 +152,6 @@ class SignFilter final : public ProbeFilterPass {
         pieces.sums = arena.take<float>((by_strips_ ? lanes_ : 1) * sums_count() * word);
         for (int lane = 0; lane < lanes_; ++lane) {
             Buffers b{};
-            b.bits = arena.take<uint32_t>(kLanes * word_count() * word);
             b.words = arena.take<uint32_t>(kLanes * word_count() * word);
             b.pairs = arena.take<uint32_t>(x_blocks_ * pair_places_count() * kLanes * word);
             b.places = arena.take<float>(kLanes * strip_ * word);
@@ -225,25 +224,16 @@ class SignFilter final : public ProbeFilterPass {
     void draw_block(const ProbeImages &z, int64_t image, int64_t block, int64_t first,
                     int64_t count, const Buffers &buffers) const
     {
-        const int64_t stride = word_count();
-        const int64_t channels = std::min(kLanes, g_.in_channels - block * kLanes);
-        const auto draw = [&](int64_t lane, int64_t columns) {
-            const int64_t channel = block * kLanes + lane;
-            Probes probes = z.window;
-            probes.row += channel * z.channel_rows + first;
-            probes.column += channel * z.channel_columns + image * z.image_columns;
-            draw_bits_(probes, count, columns, buffers.bits + lane * stride, stride);
-        };
-        if (z.channel_rows == 0 && z.channel_columns == 1) {
-            draw(0, channels);
+        int64_t rows[kLanes];
+        int64_t columns[kLanes];
+        for (int64_t lane = 0; lane < kLanes; ++lane) {
+            // Lanes beyond the channels repeat the last one, to no effect.
+            const int64_t channel = std::min(block * kLanes + lane, g_.in_channels - 1);
+            rows[lane] = z.window.row + channel * z.channel_rows + first;
+            columns[lane] =
+                z.window.column + channel * z.channel_columns + image * z.image_columns;
         }
-        else {
-            for (int64_t lane = 0; lane < channels; ++lane) {
-                draw(lane, 1);
-            }
-        }
-        std::fill_n(buffers.bits + channels * stride, (kLanes - channels) * stride, 0U);
-        turn_words(buffers.bits, stride, ceil_div(count, 32), buffers.words);
+        draw_bits_(z.window.seed, rows, columns, count, buffers.words);
     }
 
     /// A block of channels of y at places [from, from + length) of its line.

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "cpu/parallel.hpp"
-#include "cpu/sign_words.hpp"
+#include "cpu/signs.hpp"
 #include "cpu/tiling.hpp"
 
 namespace xconv::cpu {
@@ -27,6 +27,18 @@ Probes shifted(Probes probes, int64_t rows, int64_t columns)
     probes.row += rows;
     probes.column += columns;
     return probes;
+}
+
+/// words[...][lane] of `count` places of kLanes columns.
+void draw_columns(DrawBits draw_bits, const Probes &probes, int64_t count, uint32_t *words)
+{
+    int64_t rows[kLanes];
+    int64_t columns[kLanes];
+    for (int64_t lane = 0; lane < kLanes; ++lane) {
+        rows[lane] = probes.row;
+        columns[lane] = probes.column + lane;
+    }
+    draw_bits(probes.seed, rows, columns, count, words);
 }
 
 /// Products cost this share of what they cost elsewhere.
@@ -79,24 +91,16 @@ struct Partial {
     }
 };
 
-/// Pairs of the signs at `length` places, for up to kColumnBlocks blocks of columns.
+/// Pairs of the signs at up to kRun places, for up to kColumnBlocks blocks of columns.
 struct SignRun {
-    alignas(64) uint32_t bits[kLanes * kRun / 32];
-    alignas(64) uint32_t words[kLanes * kRun / 32];
-    alignas(64) uint32_t pairs[kColumnBlocks][(kRun + 1) * kLanes];
+    alignas(64) uint32_t words[kRun / 32 * kLanes];
+    alignas(64) uint32_t pairs[kColumnBlocks][kRun / kDepth * kPairedTile];
 
     void draw(DrawBits draw_bits, const Probes &probes, int64_t length, int64_t columns)
     {
         for (int64_t j = 0; j < columns; j += kLanes) {
-            constexpr int64_t stride = kRun / 32;
-            const int64_t count = std::min(kLanes, columns - j);
-            draw_bits(shifted(probes, 0, j), length, count, bits, stride);
-            std::fill(bits + count * stride, bits + kLanes * stride, 0U);
-            turn_words(bits, stride, ceil_div(length, 32), words);
-            uint32_t *block = pairs[j / kLanes];
-            std::fill(block, block + kLanes, 0U);
-            // Whole words: what is past the end meets zeros.
-            pair_places(words, 0, round_up(length, kDepth), block + kLanes);
+            draw_columns(draw_bits, shifted(probes, 0, j), length, words);
+            pair_words(words, ceil_div(length, kDepth), pairs[j / kLanes]);
         }
     }
 };
@@ -110,7 +114,7 @@ void project_segment(DrawBits draw_bits, const Probes &probes, ConstMatrix x, in
     alignas(64) uint16_t tiles[kRun / kDepth * kSplitTile];
     const uint32_t *paired[kColumnBlocks];
     for (int64_t i = 0; i < kColumnBlocks; ++i) {
-        paired[i] = run.pairs[i] + kLanes;
+        paired[i] = run.pairs[i];
     }
     for (int64_t p = begin; p < end; p += kRun) {
         const int64_t length = std::min(kRun, end - p);
@@ -120,7 +124,7 @@ void project_segment(DrawBits draw_bits, const Probes &probes, ConstMatrix x, in
             for (int64_t block = from_block; block < to_block; ++block) {
                 const int64_t first = block * kLanes;
                 split(row(x, first) + p, x.stride, std::min(kLanes, x.rows - first), length, tiles);
-                multiply_signs({tiles, kSplitTile, paired, 2 * kLanes, kDepth * kLanes,
+                multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile,
                                 ceil_div(length, kDepth), ceil_div(count, kLanes),
                                 sums + partial.at(0, block, j / kLanes), kLanes, kSumTile,
                                 p > begin});
@@ -216,16 +220,19 @@ void expand_block(const uint16_t *tiles, const uint32_t *const *paired, int64_t 
 void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
                  ConstMatrix coefficients, Matrix out)
 {
-    constexpr int64_t stride = kExpandRun / 32;
-    alignas(64) uint32_t bits[kExpandDepth * stride];
+    constexpr int64_t stride = kExpandRun / 32 * kLanes;
+    alignas(64) uint32_t words[kExpandDepth / kLanes * stride];
     alignas(64) uint32_t pairs[kExpandBlocks * kExpandDepth / kDepth * kPairedTile];
     alignas(64) uint16_t tiles[kExpandDepth / kDepth * kSplitTile];
     const Units units(out.rows);
     for (int64_t j = 0; j < coefficients.cols; j += kExpandDepth) {
         const int64_t columns = std::min(kExpandDepth, coefficients.cols - j);
         const int64_t steps = ceil_div(columns, kDepth);
-        draw_bits(shifted(probes, tile.position, j), tile.length, columns, bits, stride);
-        pair_probes(bits, stride, columns, tile.length, pairs);
+        for (int64_t i = 0; i < steps * kDepth; i += kLanes) { // those past the end meet 0
+            draw_columns(draw_bits, shifted(probes, tile.position, j + i), tile.length,
+                         words + i / kLanes * stride);
+        }
+        pair_probes(words, stride, steps, tile.length, pairs);
         const uint32_t *paired[kExpandBlocks];
         for (int64_t i = 0; i < kExpandBlocks; ++i) {
             paired[i] = pairs + i * steps * kPairedTile;

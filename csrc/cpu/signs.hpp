@@ -42,18 +42,21 @@ class Units {
     Units &operator=(const Units &) = delete;
 };
 
-/// Rows <= kLanes of columns, into ceil(columns / kDepth) tiles; zeros around.
+/// Rows <= kLanes of columns, into ceil(columns / kDepth) tiles, with zeros behind the
+/// columns. Rows of a tile beyond are left as they are: they enter no other's sums.
 void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles);
 
 /// Signs at neighbouring places: pairs[p][lane] holds bfloat16 of (place p, place
 /// p + 1), place p from bit first + p of words[...][lane]. The last is paired with
-/// 0, and the first with the place that pairs[-1] begins with.
+/// 0, and the first with the place that pairs[-1] begins with. One more is written.
 void pair_places(const uint32_t *words, int64_t first, int64_t places, uint32_t *pairs);
+/// The same as `count` paired tiles of kDepth places each.
+void pair_words(const uint32_t *words, int64_t count, uint32_t *tiles);
 
-/// Signs of neighbouring probes: column j's bits are bits[j * stride ...]; tile
-/// [p / kLanes][j / kDepth] holds the pairs (2 q, 2 q + 1) at places p, for
-/// `places` rounded up to kLanes. Columns beyond are anything finite.
-void pair_probes(const uint32_t *bits, int64_t stride, int64_t columns, int64_t places,
+/// Signs of neighbouring probes: words of kLanes probes each, `stride` apart; tile
+/// [p / kLanes][j / kDepth] of `steps` holds the pairs of probes (2 q, 2 q + 1) at
+/// places p, for `places` rounded up to kLanes.
+void pair_probes(const uint32_t *words, int64_t stride, int64_t steps, int64_t places,
                  uint32_t *tiles);
 
 /// Numbers of neighbouring rows: tile [p / kLanes][i / kDepth], of kPieces, holds

@@ -186,6 +186,48 @@ template <bool Numbers> void multiply(const Product &product)
     }
 }
 
+// ---------------------------------------------------------------------- signs
+
+/// The 32 bits of every lane from bit `first` on.
+inline __m512i words_from(const uint32_t *words, int64_t first)
+{
+    const uint32_t *here = words + first / 32 * kLanes;
+    const auto shift = static_cast<unsigned>(first % 32);
+    return shift == 0
+               ? _mm512_loadu_si512(here)
+               : _mm512_or_si512(_mm512_srli_epi32(_mm512_loadu_si512(here), shift),
+                                 _mm512_slli_epi32(_mm512_loadu_si512(here + kLanes), 32 - shift));
+}
+
+/// Exchanges the bits of `mask` with those `Shift` places above them.
+template <unsigned Shift> inline __m512i exchange(__m512i value, int mask)
+{
+    constexpr int and_of_xor = 0x28; // (a ^ b) & c
+    constexpr int xor_of_three = 0x96;
+    const __m512i moved = _mm512_ternarylogic_epi32(value, _mm512_srli_epi32(value, Shift),
+                                                    _mm512_set1_epi32(mask), and_of_xor);
+    return _mm512_ternarylogic_epi32(value, moved, _mm512_slli_epi32(moved, Shift), xor_of_three);
+}
+
+/// Bits 2 q and 2 q + 1 of every lane to bits 15 and 31, for q = 0; one rotation to
+/// the right leads to the next q.
+inline __m512i sign_pairs(__m512i bits)
+{
+    bits = exchange<1>(bits, 0x22222222);
+    bits = exchange<2>(bits, 0x0C0C0C0C);
+    bits = exchange<4>(bits, 0x00F000F0);
+    bits = exchange<8>(bits, 0x0000FF00);
+    return _mm512_rol_epi32(bits, 15);
+}
+
+/// Bits 15 and 31 as the signs of two bfloat16 of magnitude 1.
+inline __m512i as_numbers(__m512i bits)
+{
+    constexpr int and_or = 0xEA; // (a & b) | c
+    return _mm512_ternarylogic_epi32(bits, _mm512_set1_epi32(static_cast<int>(0x80008000U)),
+                                     _mm512_set1_epi32(0x3F803F80), and_or);
+}
+
 bool ask_system()
 {
     unsigned a = 0;
@@ -227,61 +269,72 @@ Units::~Units() { asm volatile("tilerelease"); }
 
 void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles)
 {
-    for (int64_t i = 0; i < kLanes; ++i) {
+    for (int64_t i = 0; i < rows; ++i) {
         const float *row = in + i * stride;
-        const int64_t length = i < rows ? columns : 0;
         uint16_t *to = tiles + i * kDepth;
         int64_t p = 0;
-        for (; p + kDepth <= length; p += kDepth, to += kSplitTile) {
+        for (; p + kDepth <= columns; p += kDepth, to += kSplitTile) {
             fetch(row + p + columns);
             fetch(row + p + columns + kLanes);
             split_row(_mm512_loadu_si512(row + p), _mm512_loadu_si512(row + p + kLanes), to);
         }
-        for (; p < columns; p += kDepth, to += kSplitTile) {
-            split_row(load_first(row + p, length - p),
-                      load_first(row + p + kLanes, length - p - kLanes), to);
+        if (p < columns) {
+            split_row(load_first(row + p, columns - p),
+                      load_first(row + p + kLanes, columns - p - kLanes), to);
         }
     }
 }
 
 void pair_places(const uint32_t *words, int64_t first, int64_t places, uint32_t *pairs)
 {
-    const __m512i one = _mm512_set1_epi32(0x3F80);
-    const __m512i sign = _mm512_set1_epi32(0x8000);
-    __m512i before = _mm512_and_si512(_mm512_loadu_si512(pairs - kLanes), _mm512_set1_epi32(0xFFFF));
-    for (int64_t p = 0; p < places; ++p) {
-        const int64_t bit = first + p;
-        const __m512i word = _mm512_loadu_si512(words + bit / 32 * kLanes);
-        // Its bit to the place of a bfloat16's sign; then (turned & sign) | one.
-        const __m512i turned =
-            _mm512_rolv_epi32(word, _mm512_set1_epi32(static_cast<int>((15 - bit) & 31)));
-        constexpr int and_or = 0xEA;
-        const __m512i here = _mm512_ternarylogic_epi32(turned, sign, one, and_or);
-        _mm512_storeu_si512(pairs + (p - 1) * kLanes,
-                            _mm512_or_si512(before, _mm512_slli_epi32(here, 16)));
-        before = here;
+    const __m512i low_half = _mm512_set1_epi32(0xFFFF);
+    uint32_t *last = pairs + (places - 1) * kLanes;
+    const __m512i before = _mm512_and_si512(_mm512_loadu_si512(pairs - kLanes), low_half);
+    for (int64_t p = 0; p < places; p += 32) {
+        __m512i even = sign_pairs(words_from(words, first + p));
+        __m512i odd = sign_pairs(words_from(words, first + p + 1));
+        const int64_t count = places - p < 32 ? places - p : 32;
+        for (int64_t i = 0; i < count; i += 2) {
+            _mm512_storeu_si512(pairs + (p + i) * kLanes, as_numbers(even));
+            _mm512_storeu_si512(pairs + (p + i + 1) * kLanes, as_numbers(odd));
+            even = _mm512_ror_epi32(even, 1);
+            odd = _mm512_ror_epi32(odd, 1);
+        }
     }
-    _mm512_storeu_si512(pairs + (places - 1) * kLanes, before);
+    _mm512_storeu_si512(last, _mm512_and_si512(_mm512_loadu_si512(last), low_half));
+    const __m512i here = _mm512_slli_epi32(_mm512_loadu_si512(pairs), 16);
+    _mm512_storeu_si512(pairs - kLanes, _mm512_or_si512(before, here));
 }
 
-void pair_probes(const uint32_t *bits, int64_t stride, int64_t columns, int64_t places,
+void pair_words(const uint32_t *words, int64_t count, uint32_t *tiles)
+{
+    for (int64_t w = 0; w < count; ++w) {
+        __m512i signs = sign_pairs(_mm512_loadu_si512(words + w * kLanes));
+        for (int64_t pair = 0; pair < kDepth / 2; ++pair) {
+            _mm512_storeu_si512(tiles, as_numbers(signs));
+            tiles += kLanes;
+            signs = _mm512_ror_epi32(signs, 1);
+        }
+    }
+}
+
+void pair_probes(const uint32_t *words, int64_t stride, int64_t steps, int64_t places,
                  uint32_t *tiles)
 {
     const __m512i ones = _mm512_set1_epi32(0x3F803F80);
     const __m512i even_sign = _mm512_set1_epi32(0x8000);
     const __m512i odd_sign = _mm512_set1_epi32(static_cast<int>(0x80000000U));
-    const auto signs = [&](int64_t column, int64_t place) {
-        return static_cast<__mmask16>(
-            column < columns ? bits[column * stride + place / 32] >> (place % 32) : 0);
-    };
-    const int64_t steps = (columns + kDepth - 1) / kDepth;
     for (int64_t p = 0; p < places; p += kLanes) {
-        for (int64_t pair = 0; pair < steps * kDepth / 2; ++pair) {
-            __m512i value =
-                _mm512_mask_or_epi32(ones, signs(2 * pair, p), ones, even_sign);
-            value = _mm512_mask_or_epi32(value, signs(2 * pair + 1, p), value, odd_sign);
-            _mm512_storeu_si512(tiles, value);
-            tiles += kLanes;
+        for (int64_t block = 0; block < 2 * steps; ++block) {
+            const uint32_t *probes = words + block * stride + p / 32 * kLanes;
+            const auto shift = static_cast<unsigned>(p % 32);
+            for (int64_t j = 0; j < kLanes; j += 2) {
+                const auto even = static_cast<__mmask16>(probes[j] >> shift);
+                const auto odd = static_cast<__mmask16>(probes[j + 1] >> shift);
+                const __m512i value = _mm512_mask_or_epi32(ones, even, ones, even_sign);
+                _mm512_storeu_si512(tiles, _mm512_mask_or_epi32(value, odd, value, odd_sign));
+                tiles += kLanes;
+            }
         }
     }
 }

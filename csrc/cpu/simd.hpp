@@ -37,10 +37,12 @@ template <class T> struct Kernels {
                 const T *in, int64_t in_stride, int64_t run, T *out);
 };
 
-/// Bit p % 32 of out[j * stride + p / 32] is set where z(p, j) of the window of
-/// Rademacher probes is -1; whole words for p < rows, any number of columns.
-using DrawBits = void (*)(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
-                          int64_t stride);
+/// Columns of Rademacher probes whose sign bits are drawn side by side.
+inline constexpr int64_t kBitLanes = 16;
+/// Bit p % 32 of words[p / 32][lane] is set where z(rows[lane] + p, columns[lane]) is
+/// -1, for p < count; words has room for `count` rounded up to 128.
+using DrawBits = void (*)(uint64_t seed, const int64_t *rows, const int64_t *columns,
+                          int64_t count, uint32_t *words);
 
 struct SimdVariant {
     const char *name;

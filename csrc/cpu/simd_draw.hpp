@@ -61,8 +61,9 @@ struct Counters {
     alignas(64) uint64_t word[4][kBlocks];
 };
 
-/// philox4x32_10 on kBlocks counters at once; block i to words[4 * i].
-inline void philox_group(const Counters &counters, uint64_t seed, uint32_t *words)
+/// philox4x32_10 on kBlocks counters at once. What ends in the high halves of the
+/// words has no meaning.
+inline void philox_rounds(Counters &counters, uint64_t seed)
 {
     using C = PhiloxConstants;
     const Lanes64 multiplier0 = splat64(C::multiplier0);
@@ -83,12 +84,16 @@ inline void philox_group(const Counters &counters, uint64_t seed, uint32_t *word
         key0 += C::weyl0;
         key1 += C::weyl1;
     }
-    for (int v = 0; v < kBlockVectors; ++v) {
-        const Lanes64 low = (w[0][v] & 0xFFFFFFFFU) | (w[1][v] << 32);
-        const Lanes64 high = (w[2][v] & 0xFFFFFFFFU) | (w[3][v] << 32);
-        for (int l = 0; l < kLanes64; ++l) {
-            const uint64_t block[2] = {low[l], high[l]};
-            std::memcpy(words + 4 * (v * kLanes64 + l), block, sizeof block);
+    std::memcpy(counters.word, w, sizeof w);
+}
+
+/// Block i to words[4 * i].
+inline void philox_group(Counters &counters, uint64_t seed, uint32_t *words)
+{
+    philox_rounds(counters, seed);
+    for (int l = 0; l < kBlocks; ++l) {
+        for (int i = 0; i < 4; ++i) {
+            words[4 * l + i] = static_cast<uint32_t>(counters.word[i][l]);
         }
     }
 }
@@ -120,9 +125,11 @@ __attribute__((noinline)) void draw_words(uint64_t seed, uint64_t first, int64_t
 }
 
 constexpr int64_t kRowsPerBlock = 128; // of Rademacher probes
-constexpr int64_t kBitBlocks = 4 * kBlocks;
-constexpr int64_t kBitColumns = 8; // drawn together
-static_assert(kDrawUnit == 32 && kBitBlocks / kBitColumns > 1);
+
+constexpr int64_t round_to_blocks(int64_t blocks)
+{
+    return (blocks + kBlocks - 1) / kBlocks * kBlocks;
+}
 
 /// kDrawUnit sign bits to +1 and -1.
 template <class T> inline void expand_signs(uint32_t bits, T *out)
@@ -142,11 +149,11 @@ template <class T> inline void expand_signs(uint32_t bits, T *out)
     }
 }
 
-/// Sign bits of some rows, less than kBitBlocks of them in all columns together.
-inline void draw_bit_rows(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
-                          int64_t stride)
+template <class T>
+void draw_signs(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride)
 {
-    uint32_t words[kBitBlocks * 4 + 4];
+    constexpr int64_t kMost = kTileRows / kRowsPerBlock + 2; // blocks that a tile touches
+    uint32_t words[round_to_blocks(kMost * kColumnGroup) * 4 + 4];
     const int64_t first = probes.row / kRowsPerBlock;
     const int64_t offset = probes.row - first * kRowsPerBlock;
     const int64_t padded = (rows + kDrawUnit - 1) / kDrawUnit * kDrawUnit;
@@ -155,41 +162,81 @@ inline void draw_bit_rows(const Probes &probes, int64_t rows, int64_t columns, u
                static_cast<uint64_t>(probes.column), columns, words);
     for (int64_t j = 0; j < columns; ++j) {
         const uint32_t *column = words + j * per_column * 4;
-        for (int64_t p = 0; p < rows; p += 32) {
+        for (int64_t p = 0; p < padded; p += kDrawUnit) {
             const int64_t bit = offset + p;
             uint64_t window = 0; // the 64 bits from the word that holds `bit`
             std::memcpy(&window, column + bit / 32, sizeof window);
-            out[j * stride + p / 32] = static_cast<uint32_t>(window >> (bit % 32));
+            expand_signs(static_cast<uint32_t>(window >> (bit % 32)), out + j * stride + p);
         }
     }
 }
 
-inline void draw_bits(const Probes &probes, int64_t rows, int64_t columns, uint32_t *out,
-                      int64_t stride)
+/// words[4 * block + i][lane] of `blocks` blocks from `first[lane]` on.
+inline void draw_lane_blocks(uint64_t seed, const int64_t *first, const int64_t *columns,
+                             int64_t blocks, uint32_t *words)
 {
-    Probes window = probes;
-    for (int64_t j = 0; j < columns; j += kBitColumns) {
-        const int64_t count = std::min(kBitColumns, columns - j);
-        const int64_t tile = (kBitBlocks / count - 1) * kRowsPerBlock;
-        window.column = probes.column + j;
-        for (int64_t p = 0; p < rows; p += tile) {
-            window.row = probes.row + p;
-            draw_bit_rows(window, std::min(tile, rows - p), count, out + j * stride + p / 32,
-                          stride);
+    static_assert(kBitLanes == kBlocks);
+    for (int64_t block = 0; block < blocks; ++block) {
+        Counters counters;
+        for (int l = 0; l < kBlocks; ++l) {
+            const auto index = static_cast<uint64_t>(first[l] + block);
+            const auto subsequence = static_cast<uint64_t>(columns[l]);
+            counters.word[0][l] = index;
+            counters.word[1][l] = index >> 32;
+            counters.word[2][l] = subsequence;
+            counters.word[3][l] = subsequence >> 32;
+        }
+        philox_rounds(counters, seed);
+        for (int i = 0; i < 4; ++i) {
+            for (int l = 0; l < kBlocks; ++l) {
+                words[(4 * block + i) * kBlocks + l] = static_cast<uint32_t>(counters.word[i][l]);
+            }
         }
     }
 }
 
-template <class T>
-void draw_signs(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride)
+/// Lanes begin anywhere in a block: as many words at a time as fit `drawn`.
+inline void draw_shifted_lanes(uint64_t seed, const int64_t *first, const int64_t *columns,
+                               const int64_t *offsets, int64_t word_count, uint32_t *words)
 {
-    constexpr int64_t kUnits = kTileRows / kDrawUnit;
-    uint32_t bits[kColumnGroup * kUnits];
-    draw_bits(probes, rows, columns, bits, kUnits);
-    for (int64_t j = 0; j < columns; ++j) {
-        for (int64_t p = 0; p < rows; p += kDrawUnit) {
-            expand_signs(bits[j * kUnits + p / kDrawUnit], out + j * stride + p);
+    constexpr int64_t kDrawn = 8; // blocks
+    uint32_t drawn[kDrawn * 4][kBitLanes];
+    int64_t block[kBitLanes];
+    constexpr int64_t at_once = 4 * (kDrawn - 2);
+    for (int64_t from = 0; from < word_count; from += at_once) {
+        for (int64_t l = 0; l < kBitLanes; ++l) {
+            block[l] = first[l] + from / 4;
         }
+        draw_lane_blocks(seed, block, columns, kDrawn, drawn[0]);
+        const int64_t count = std::min(at_once, word_count - from);
+        for (int64_t l = 0; l < kBitLanes; ++l) {
+            const auto shift = static_cast<uint32_t>(offsets[l] % 32);
+            for (int64_t w = 0; w < count; ++w) {
+                const uint64_t low = drawn[offsets[l] / 32 + w][l];
+                const uint64_t high = drawn[offsets[l] / 32 + w + 1][l];
+                words[(from + w) * kBitLanes + l] =
+                    static_cast<uint32_t>((low | high << 32) >> shift);
+            }
+        }
+    }
+}
+
+inline void draw_bits(uint64_t seed, const int64_t *rows, const int64_t *columns, int64_t count,
+                      uint32_t *words)
+{
+    int64_t first[kBitLanes];
+    int64_t offsets[kBitLanes];
+    bool aligned = true;
+    for (int64_t l = 0; l < kBitLanes; ++l) {
+        first[l] = rows[l] / kRowsPerBlock;
+        offsets[l] = rows[l] % kRowsPerBlock;
+        aligned = aligned && offsets[l] == 0;
+    }
+    if (aligned) {
+        draw_lane_blocks(seed, first, columns, (count + kRowsPerBlock - 1) / kRowsPerBlock, words);
+    }
+    else {
+        draw_shifted_lanes(seed, first, columns, offsets, (count + 31) / 32, words);
     }
 }
 
