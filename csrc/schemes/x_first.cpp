@@ -36,11 +36,12 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     const int64_t budget = setup.workspace_limit / 2;
     // x-hat should still be in the cache when the filter pass reads it.
     constexpr int64_t cache = int64_t{8} << 20;
-    const bool whole = x_bytes(g) <= budget || !can_band(g);
-    const int64_t samples =
-        whole ? std::clamp<int64_t>(std::min(budget, cache) / x_bytes(g), 1, g.batch)
-              : std::min(g.batch, kBandSamples);
-    const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, budget);
+    // Bands, rather than so few samples that z is drawn over and over.
+    const int64_t shared = std::min(g.batch, kBandSamples);
+    const int64_t room = std::min(budget, cache);
+    const bool whole = x_bytes(g) <= room / shared || !can_band(g);
+    const int64_t samples = whole ? std::clamp<int64_t>(room / x_bytes(g), 1, g.batch) : shared;
+    const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, room);
     auto bands = whole ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, rows);
     for (Band &band : bands) {
         // x-hat is packed; dy stays where it is, unless it has to be widened.
