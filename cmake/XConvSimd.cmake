@@ -1,7 +1,13 @@
-# xconv_add_simd_variants(<target> <source>): compile <source> once for each
+# xconv_add_simd_variants(<target> <source> [EXACT]): compile <source> once for each
 # instruction set of the target architecture. Every copy sees XCONV_SIMD, the
 # namespace it defines; <source name>_variants.hpp lists them, for the dispatcher.
+# EXACT: products and sums round one by one, so that every copy has equal results.
 function(xconv_add_simd_variants target source)
+    cmake_parse_arguments(arg "EXACT" "" "" ${ARGN})
+    set(contract fast)
+    if(arg_EXACT)
+        set(contract off)
+    endif()
     set(variants baseline)
     set(flags_baseline "")
     if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
@@ -18,10 +24,10 @@ function(xconv_add_simd_variants target source)
         set(copy ${CMAKE_CURRENT_BINARY_DIR}/${name}_${variant}.cpp)
         file(GENERATE OUTPUT ${copy}
             CONTENT "#define XCONV_SIMD ${variant}\n#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")
-        # ffp-contract and fno-math-errno let loops become fused vector code;
+        # ffp-contract=fast and fno-math-errno let loops become fused vector code;
         # neither changes the value of an integer-valued sum.
         set_source_files_properties(${copy} PROPERTIES COMPILE_OPTIONS
-            "${flags_${variant}};-O3;-ffp-contract=fast;-fno-math-errno;-fno-trapping-math")
+            "${flags_${variant}};-O3;-ffp-contract=${contract};-fno-math-errno;-fno-trapping-math")
         target_sources(${target} PRIVATE ${copy})
     endforeach()
     list(TRANSFORM variants REPLACE "(.+)" "X(\\1)" OUTPUT_VARIABLE calls)

@@ -38,7 +38,7 @@ XCONV_HOST_DEVICE inline uint32_t rounding_word(const Rounding &rounding, int64_
 
 /// Products and sums that compilers must not fuse: fused ones round once, and
 /// devices would differ.
-XCONV_HOST_DEVICE inline float plain_mul(float a, float b)
+XCONV_ALWAYS_INLINE float plain_mul(float a, float b)
 {
 #if defined(__CUDA_ARCH__)
     return __fmul_rn(a, b);
@@ -46,7 +46,7 @@ XCONV_HOST_DEVICE inline float plain_mul(float a, float b)
     return a * b; // hosts compile this with -ffp-contract=off
 #endif
 }
-XCONV_HOST_DEVICE inline double plain_mul(double a, double b)
+XCONV_ALWAYS_INLINE double plain_mul(double a, double b)
 {
 #if defined(__CUDA_ARCH__)
     return __dmul_rn(a, b);
@@ -56,12 +56,12 @@ XCONV_HOST_DEVICE inline double plain_mul(double a, double b)
 }
 
 /// Uniform on [0, 1), in steps that the type holds exactly.
-template <class T> XCONV_HOST_DEVICE inline T rounding_uniform(uint32_t word);
-template <> XCONV_HOST_DEVICE inline float rounding_uniform<float>(uint32_t word)
+template <class T> XCONV_ALWAYS_INLINE T rounding_uniform(uint32_t word);
+template <> XCONV_ALWAYS_INLINE float rounding_uniform<float>(uint32_t word)
 {
-    return static_cast<float>(word >> 8U) * 5.9604644775390625e-8F; // 2^-24
+    return static_cast<float>(static_cast<int32_t>(word >> 8U)) * 5.9604644775390625e-8F; // 2^-24
 }
-template <> XCONV_HOST_DEVICE inline double rounding_uniform<double>(uint32_t word)
+template <> XCONV_ALWAYS_INLINE double rounding_uniform<double>(uint32_t word)
 {
     return static_cast<double>(word) * 2.3283064365386962890625e-10; // 2^-32
 }
@@ -98,29 +98,32 @@ template <class T> struct Encoder {
         return {factor, flat ? T(0) : low, flat ? T(0) : static_cast<T>(levels) / width, levels};
     }
 
-    XCONV_HOST_DEVICE uint32_t code(T value, uint32_t word) const
+    XCONV_ALWAYS_INLINE uint32_t code(T value, uint32_t word) const
     {
         const T place = plain_mul(plain_mul(value, factor) - low, inverse);
         const T rounded = place + rounding_uniform<T>(word);
-        const auto most = static_cast<T>(levels);
-        // Written so that NaN gives 0.
-        return rounded >= most ? levels : rounded > 0 ? static_cast<uint32_t>(rounded) : 0U;
+        const auto most = static_cast<T>(static_cast<int32_t>(levels));
+        const T positive = rounded > 0 ? rounded : T(0); // of NaN, too
+        const T within = positive < most ? positive : most;
+        return static_cast<uint32_t>(static_cast<int32_t>(within));
     }
 };
 
 /// The number that a code stands for; the ends of the range are met exactly.
-template <class T>
-XCONV_HOST_DEVICE inline T decode(GroupRange<T> range, uint32_t code, uint32_t levels)
+template <class T> XCONV_ALWAYS_INLINE T decode(GroupRange<T> range, uint32_t code, uint32_t levels)
 {
-    const T upper = static_cast<T>(code) / static_cast<T>(levels);
-    const T lower = static_cast<T>(levels - code) / static_cast<T>(levels);
+    const auto all = static_cast<T>(static_cast<int32_t>(levels));
+    const T upper = static_cast<T>(static_cast<int32_t>(code)) / all;
+    const T lower = static_cast<T>(static_cast<int32_t>(levels - code)) / all;
     return plain_mul(range.low, lower) + plain_mul(range.high, upper);
 }
 
-/// The range that stands for a group with a number that is not finite.
-template <class T> XCONV_HOST_DEVICE inline GroupRange<T> undefined_range()
+/// The range of a group from its extremes: NaN for one with a number that is not
+/// finite, and 0 rather than -0, so that the order of equal zeros leaves no trace.
+template <class T> XCONV_HOST_DEVICE inline GroupRange<T> group_range(T low, T high, bool finite)
 {
-    return {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::quiet_NaN()};
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    return finite ? GroupRange<T>{low + T(0), high + T(0)} : GroupRange<T>{nan, nan};
 }
 
 } // namespace xconv

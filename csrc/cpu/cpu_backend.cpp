@@ -22,7 +22,11 @@ namespace {
 
 class CpuBackend final : public Backend {
   public:
-    explicit CpuBackend(int threads) : threads_(threads), probes_{threads, &best_simd_variant(), signs::available()} {}
+    explicit CpuBackend(int threads)
+        : threads_(threads), simd_(&best_simd_variant()),
+          probes_{threads, simd_, signs::available()}, packing_{threads, simd_}
+    {
+    }
 
     [[nodiscard]] Key key() const override { return {XCONV_CPU, 0, threads_}; }
 
@@ -92,12 +96,12 @@ class CpuBackend final : public Backend {
     void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
               void *packed) const override
     {
-        cpu::pack(dtype, packing, rounding, numbers, packed, threads_);
+        packing_.pack(dtype, packing, rounding, numbers, packed);
     }
     void unpack(Dtype compute, const Packing &packing, const void *packed, int64_t first,
                 int64_t offset, Runs places, Matrix out) const override
     {
-        cpu::unpack(compute, packing, packed, first, offset, places, out, threads_);
+        packing_.unpack(compute, packing, packed, first, offset, places, out);
     }
 
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
@@ -158,7 +162,9 @@ class CpuBackend final : public Backend {
 
   private:
     int threads_;
+    const SimdVariant *simd_;
     ProbeOps probes_;
+    PackingOps packing_;
 };
 
 constexpr int32_t kMostThreads = 4096;

@@ -2,12 +2,19 @@
 #pragma once
 
 #include "backend.hpp"
+#include "cpu/simd.hpp"
 
 namespace xconv::cpu {
 
-void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
-          void *packed, int threads);
-void unpack(Dtype compute, const Packing &packing, const void *packed, int64_t first,
-            int64_t offset, Runs places, Matrix out, int threads);
+/// Backend::pack and unpack, with the thread count and the inner loops made explicit.
+struct PackingOps {
+    int threads;
+    const SimdVariant *simd;
+
+    void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
+              void *packed) const;
+    void unpack(Dtype compute, const Packing &packing, const void *packed, int64_t first,
+                int64_t offset, Runs places, Matrix out) const;
+};
 
 } // namespace xconv::cpu

@@ -44,10 +44,47 @@ inline constexpr int64_t kBitLanes = 16;
 using DrawBits = void (*)(uint64_t seed, const int64_t *rows, const int64_t *columns,
                           int64_t count, uint32_t *words);
 
+/// The smallest and the largest of some numbers, as far as they have been seen.
+template <class T> struct Extremes {
+    T low;
+    T high;
+    bool finite; // all of them
+};
+
+/// packing_entry.hpp on many numbers; the same bits.
+template <class T> struct PackingKernels {
+    void (*extend)(const T *numbers, int64_t count, Extremes<T> *extremes);
+
+    /// codes of numbers that lie at `place` of their row and take their random words
+    /// from `subsequence`; place is a multiple of 8.
+    void (*encode)(const Encoder<T> &encoder, int bits, uint64_t seed, uint64_t subsequence,
+                   int64_t place, const T *numbers, int64_t count, uint8_t *codes);
+
+    /// out[i] = the number of code i; code 0 starts at the first bit of its byte.
+    void (*decode)(GroupRange<T> range, int bits, const uint8_t *codes, int64_t count, T *out);
+};
+
+/// PackingKernels of one instruction set (simd_packing.cpp).
+struct PackingTable {
+    const PackingKernels<float> *f32;
+    const PackingKernels<double> *f64;
+
+    template <class T> [[nodiscard]] const PackingKernels<T> &kernels() const
+    {
+        if constexpr (sizeof(T) == sizeof(float)) {
+            return *f32;
+        }
+        else {
+            return *f64;
+        }
+    }
+};
+
 struct SimdVariant {
     const char *name;
     bool (*runs_here)(); // does this processor have the instructions?
     DrawBits draw_bits;
+    const PackingTable *packing;
     const Kernels<float> *f32;
     const Kernels<double> *f64;
 

@@ -8,11 +8,8 @@
 #include <cstring>
 #include <type_traits>
 
-#if defined(__x86_64__)
-#include <immintrin.h>
-#endif
-
 #include "cpu/simd.hpp"
+#include "cpu/simd_philox.hpp"
 #include "cpu/simd_vector.hpp"
 #include "probe_entry.hpp"
 
@@ -33,27 +30,6 @@ namespace xconv::cpu::XCONV_SIMD {
 
 namespace {
 
-/// 64-bit lanes. A Philox word occupies the low half of a lane; what stands in
-/// the high half is ignored by multiply_low() and dropped at the end.
-typedef uint64_t Lanes64 __attribute__((vector_size(kVectorBytes)));
-constexpr int kLanes64 = kVectorBytes / 8;
-
-/// The 64-bit products of the low halves.
-inline Lanes64 multiply_low(Lanes64 a, Lanes64 b)
-{
-#if defined(__AVX512F__)
-    return Lanes64(_mm512_mul_epu32(__m512i(a), __m512i(b)));
-#elif defined(__AVX2__)
-    return Lanes64(_mm256_mul_epu32(__m256i(a), __m256i(b)));
-#elif defined(__SSE2__)
-    return Lanes64(_mm_mul_epu32(__m128i(a), __m128i(b)));
-#else
-    return (a & 0xFFFFFFFFU) * (b & 0xFFFFFFFFU);
-#endif
-}
-
-inline Lanes64 splat64(uint64_t value) { return Lanes64{} + value; }
-
 /// Philox blocks drawn side by side.
 constexpr int kBlocks = 16;
 constexpr int kBlockVectors = kBlocks / kLanes64;
@@ -65,25 +41,9 @@ struct Counters {
 /// words has no meaning.
 inline void philox_rounds(Counters &counters, uint64_t seed)
 {
-    using C = PhiloxConstants;
-    const Lanes64 multiplier0 = splat64(C::multiplier0);
-    const Lanes64 multiplier1 = splat64(C::multiplier1);
     Lanes64 w[4][kBlockVectors];
     std::memcpy(w, counters.word, sizeof w);
-    auto key0 = static_cast<uint32_t>(seed);
-    auto key1 = static_cast<uint32_t>(seed >> 32);
-    for (int round = 0; round < C::rounds; ++round) {
-        for (int v = 0; v < kBlockVectors; ++v) {
-            const Lanes64 a = multiply_low(w[0][v], multiplier0);
-            const Lanes64 b = multiply_low(w[2][v], multiplier1);
-            w[0][v] = (b >> 32) ^ w[1][v] ^ splat64(key0);
-            w[1][v] = b;
-            w[2][v] = (a >> 32) ^ w[3][v] ^ splat64(key1);
-            w[3][v] = a;
-        }
-        key0 += C::weyl0;
-        key1 += C::weyl1;
-    }
+    philox_rounds(w, seed);
     std::memcpy(counters.word, w, sizeof w);
 }
 

@@ -210,7 +210,9 @@ bool runs_here()
 
 } // namespace
 
+extern const PackingTable kPacking; // of simd_packing.cpp
 extern const SimdVariant kVariant;
-const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD), runs_here, draw_bits, &kFloat, &kDouble};
+const SimdVariant kVariant{
+    XCONV_STRING(XCONV_SIMD), runs_here, draw_bits, &kPacking, &kFloat, &kDouble};
 
 } // namespace xconv::cpu::XCONV_SIMD

@@ -1,0 +1,375 @@
+// Few-bit storage: every compiled variant and the whole of pack() and unpack() against
+// the definition in packing_entry.hpp, number by number, bit by bit.
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "../catch.hpp"
+#include "cpu/packing.hpp"
+
+using xconv::BFloat16;
+using xconv::ceil_div;
+using xconv::Dtype;
+using xconv::Float16;
+using xconv::Packing;
+using xconv::Rounding;
+using xconv::RoundingStream;
+using xconv::Runs;
+using xconv::cpu::PackingOps;
+using xconv::cpu::SimdVariant;
+
+namespace {
+
+constexpr int widths[] = {1, 2, 4, 8};
+
+std::vector<SimdVariant> variants()
+{
+    std::vector<SimdVariant> list;
+    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
+        if (variant.runs_here()) {
+            list.push_back(variant);
+        }
+    }
+    return list;
+}
+
+template <class In> constexpr Dtype dtype_of = Dtype::f32;
+template <> constexpr Dtype dtype_of<double> = Dtype::f64;
+template <> constexpr Dtype dtype_of<Float16> = Dtype::f16;
+template <> constexpr Dtype dtype_of<BFloat16> = Dtype::bf16;
+
+/// What a row holds.
+enum class Kind { usual, constant, zeros, huge, denormal, far, nan, infinite };
+constexpr Kind kinds[] = {Kind::usual,    Kind::constant, Kind::zeros, Kind::huge,
+                          Kind::denormal, Kind::far,      Kind::nan,   Kind::infinite};
+
+template <class In> In number(Kind kind, std::mt19937_64 &bits)
+{
+    using T = xconv::ComputeType<In>;
+    const bool narrow = sizeof(In) == 2;
+    const double unit = static_cast<double>(bits() % 20001) / 10000.0 - 1.0;
+    const double largest = std::is_same_v<In, Float16> ? 65504.0
+                           : narrow                    ? 3e38
+                                    : static_cast<double>(std::numeric_limits<T>::max());
+    const double least = std::is_same_v<In, Float16> ? 6e-8
+                         : narrow                    ? 1e-40
+                                  : static_cast<double>(std::numeric_limits<T>::denorm_min());
+    switch (kind) {
+    case Kind::constant:
+        return static_cast<In>(static_cast<T>(-0.7));
+    case Kind::zeros: // of either sign
+        return static_cast<In>(static_cast<T>(unit < 0 ? -0.0 : 0.0));
+    case Kind::huge: // the ends are met
+        return static_cast<In>(static_cast<T>(unit < -0.5  ? -largest
+                                              : unit > 0.5 ? largest
+                                                           : largest * unit));
+    case Kind::denormal:
+        return static_cast<In>(static_cast<T>(least * static_cast<double>(bits() % 9)));
+    case Kind::far: // from zero, close to each other
+        return static_cast<In>(static_cast<T>(1000.0 + unit));
+    case Kind::nan:
+        return static_cast<In>(unit > 0.9 ? std::numeric_limits<T>::quiet_NaN()
+                                          : static_cast<T>(unit));
+    case Kind::infinite:
+        return static_cast<In>(unit > 0.9 ? std::numeric_limits<T>::infinity()
+                                          : static_cast<T>(unit));
+    default:
+        return static_cast<In>(static_cast<T>(unit));
+    }
+}
+
+template <class In> std::vector<In> numbers_of(Kind kind, int64_t count, uint64_t seed)
+{
+    std::mt19937_64 bits(seed);
+    std::vector<In> values(static_cast<size_t>(count));
+    std::generate(values.begin(), values.end(), [&] { return number<In>(kind, bits); });
+    return values;
+}
+
+/// A packed buffer by the definition, in plain loops.
+template <class In>
+std::vector<uint8_t> reference(const Packing &packing, const Rounding &rounding,
+                               const std::vector<In> &numbers)
+{
+    using T = xconv::ComputeType<In>;
+    std::vector<uint8_t> packed(static_cast<size_t>(packing.bytes(dtype_of<T>)));
+    uint8_t *codes = packed.data() + packing.range_bytes(dtype_of<T>);
+    for (int64_t row = 0; row < packing.rows; ++row) {
+        const In *from = numbers.data() + row * packing.numbers;
+        for (int64_t group = 0; group < packing.groups(); ++group) {
+            const int64_t begin = group * packing.group;
+            const int64_t end = std::min(begin + packing.group, packing.numbers);
+            T low = static_cast<T>(from[begin]);
+            T high = low;
+            bool finite = true;
+            for (int64_t i = begin; i < end; ++i) {
+                low = std::min(low, static_cast<T>(from[i]));
+                high = std::max(high, static_cast<T>(from[i]));
+                finite = finite && std::isfinite(static_cast<T>(from[i]));
+            }
+            const auto range = xconv::group_range(low, high, finite);
+            std::memcpy(packed.data() +
+                            static_cast<size_t>(row * packing.groups() + group) * sizeof range,
+                        &range, sizeof range);
+            const auto encoder = xconv::Encoder<T>::make(range, packing.bits);
+            for (int64_t i = begin; i < end; ++i) {
+                const uint32_t code =
+                    encoder.code(static_cast<T>(from[i]), xconv::rounding_word(rounding, row, i));
+                const int64_t bit = i * packing.bits;
+                uint8_t &byte = codes[row * packing.row_bytes() + bit / 8];
+                byte = static_cast<uint8_t>(byte | code << static_cast<unsigned>(bit % 8));
+            }
+        }
+    }
+    return packed;
+}
+
+/// Number `place` of a row of a packed buffer, by the definition.
+template <class T>
+T reference_number(const Packing &packing, const std::vector<uint8_t> &packed, int64_t row,
+                   int64_t place)
+{
+    xconv::GroupRange<T> range{};
+    const int64_t group = row * packing.groups() + place / packing.group;
+    std::memcpy(&range, packed.data() + static_cast<size_t>(group) * sizeof range, sizeof range);
+    const int64_t bit = place * packing.bits;
+    const uint8_t byte = packed[static_cast<size_t>(packing.range_bytes(dtype_of<T>) +
+                                                    row * packing.row_bytes() + bit / 8)];
+    const uint32_t levels = (1U << static_cast<unsigned>(packing.bits)) - 1U;
+    return xconv::decode(range, static_cast<uint32_t>(byte) >> (bit % 8) & levels, levels);
+}
+
+template <class T> bool same_number(T a, T b)
+{
+    return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
+}
+
+template <class In> class Packer {
+  public:
+    using T = xconv::ComputeType<In>;
+
+    Packer(const SimdVariant &variant, int threads) : ops_{threads, &variant} {}
+
+    [[nodiscard]] std::vector<uint8_t> pack(const Packing &packing, const Rounding &rounding,
+                                            const std::vector<In> &numbers) const
+    {
+        constexpr size_t guard = 64;
+        const auto bytes = static_cast<size_t>(packing.bytes(dtype_of<T>));
+        std::vector<uint8_t> packed(bytes + guard, 0xA5);
+        ops_.pack(dtype_of<In>, packing, rounding, numbers.data(), packed.data());
+        REQUIRE(std::count(packed.end() - guard, packed.end(), 0xA5) == guard);
+        packed.resize(bytes);
+        return packed;
+    }
+    void check_unpack(const Packing &packing, const std::vector<uint8_t> &packed, int64_t first,
+                      int64_t rows, int64_t offset, Runs places) const
+    {
+        const int64_t stride = places.total() + 3;
+        std::vector<T> out(static_cast<size_t>(rows * stride), T(77));
+        ops_.unpack(dtype_of<T>, packing, packed.data(), first, offset, places,
+                    {out.data(), rows, places.total(), stride});
+        for (int64_t i = 0; i < rows; ++i) {
+            for (int64_t p = 0; p < stride; ++p) {
+                const int64_t place =
+                    offset + p / places.length * places.stride + p % places.length;
+                const T expected = p < places.total()
+                                       ? reference_number<T>(packing, packed, first + i, place)
+                                       : T(77); // beyond the places: untouched
+                const T got = out[static_cast<size_t>(i * stride + p)];
+                if (!same_number(got, expected)) {
+                    FAIL("number " << place << " of row " << first + i << ": " << got
+                                   << " instead of " << expected);
+                }
+            }
+        }
+    }
+
+  private:
+    PackingOps ops_;
+};
+
+std::vector<Packing> packings(int bits)
+{
+    std::vector<Packing> list;
+    for (const int64_t group : {8, 64, 72, 512, 8192}) {
+        for (const int64_t numbers : {1, 7, 8, 63, 64, 65, 200, 1027, 9001}) {
+            if (group >= 64 || numbers < 300) {
+                list.push_back({bits, 3, numbers, group});
+            }
+        }
+    }
+    return list;
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("every variant packs as the definition says", "[packing]", float, double,
+                   Float16, BFloat16)
+{
+    const Rounding rounding{0xFEDCBA9876543210U, RoundingStream::means};
+    for (const Kind kind : kinds) {
+        for (const int bits : widths) {
+            for (const Packing &packing : packings(bits)) {
+                const auto numbers = numbers_of<TestType>(kind, packing.rows * packing.numbers, 5);
+                const auto expected = reference(packing, rounding, numbers);
+                for (const SimdVariant &variant : variants()) {
+                    INFO(variant.name << ", kind " << static_cast<int>(kind) << ", " << bits
+                                      << " bits, " << packing.numbers << " numbers in groups of "
+                                      << packing.group);
+                    const Packer<TestType> packer(variant, 1);
+                    const auto packed = packer.pack(packing, rounding, numbers);
+                    // A NaN's own bits are nobody's business.
+                    const bool equal = packed == expected;
+                    REQUIRE((equal || kind == Kind::nan || kind == Kind::infinite));
+                    REQUIRE(std::equal(
+                        packed.begin() +
+                            packing.range_bytes(dtype_of<xconv::ComputeType<TestType>>),
+                        packed.end(),
+                        expected.begin() +
+                            packing.range_bytes(dtype_of<xconv::ComputeType<TestType>>)));
+                    packer.check_unpack(packing, packed, 0, packing.rows, 0,
+                                        Runs::one(packing.numbers));
+                }
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("runs of numbers unpack from anywhere in a row", "[packing]", float, double)
+{
+    for (const int bits : widths) {
+        const Packing packing{bits, 5, 4000, 136};
+        const auto numbers = numbers_of<TestType>(Kind::usual, packing.rows * packing.numbers, 6);
+        for (const SimdVariant &variant : variants()) {
+            INFO(variant.name << ", " << bits << " bits");
+            const Packer<TestType> packer(variant, 2);
+            const auto packed = packer.pack(packing, {3, RoundingStream::numbers}, numbers);
+            packer.check_unpack(packing, packed, 2, 3, 0, {4, 1000, 1000});
+            packer.check_unpack(packing, packed, 1, 2, 13, {7, 91, 500});
+            packer.check_unpack(packing, packed, 0, 5, 3, {3, 1, 1001});
+            packer.check_unpack(packing, packed, 4, 1, 3999, {1, 1, 1});
+        }
+    }
+}
+
+TEST_CASE("packing is the same for every number of threads", "[packing]")
+{
+    const Packing packing{2, 7, 30000, 512};
+    const auto numbers = numbers_of<float>(Kind::usual, packing.rows * packing.numbers, 8);
+    const SimdVariant &variant = xconv::cpu::best_simd_variant();
+    const Rounding rounding{11, RoundingStream::numbers};
+    const auto one = Packer<float>(variant, 1).pack(packing, rounding, numbers);
+    REQUIRE(Packer<float>(variant, 2).pack(packing, rounding, numbers) == one);
+    REQUIRE(Packer<float>(variant, 5).pack(packing, rounding, numbers) == one);
+}
+
+TEST_CASE("the packed format stays what it was", "[packing]")
+{
+    const std::vector<float> numbers{-1.5F, 0.25F, 3.0F,  0.0F, 2.5F, -0.125F,
+                                     1.0F,  0.75F, -2.0F, 7.0F, 1e-3F};
+    const Rounding rounding{42, RoundingStream::numbers};
+    const auto codes = [&](int bits) {
+        const Packing packing{bits, 1, static_cast<int64_t>(numbers.size()), 8};
+        const auto packed = reference(packing, rounding, numbers);
+        return std::vector<int>(packed.begin() + packing.range_bytes(Dtype::f32), packed.end());
+    };
+    CHECK(codes(1) == std::vector<int>{70, 2});
+    CHECK(codes(2) == std::vector<int>{120, 102, 12});
+    CHECK(codes(4) == std::vector<int>{96, 95, 77, 121, 240, 3});
+    CHECK(codes(8) == std::vector<int>{0, 100, 255, 85, 226, 78, 142, 127, 0, 255, 57});
+    const Packing packing{2, 1, static_cast<int64_t>(numbers.size()), 8};
+    float ranges[4];
+    std::memcpy(ranges, reference(packing, rounding, numbers).data(), sizeof ranges);
+    CHECK(ranges[0] == -1.5F);
+    CHECK(ranges[1] == 3.0F);
+    CHECK(ranges[2] == -2.0F);
+    CHECK(ranges[3] == 7.0F);
+}
+
+TEMPLATE_TEST_CASE("constant groups, and the ends of any group, are exact", "[packing]", float,
+                   double)
+{
+    using T = TestType;
+    constexpr T most = std::numeric_limits<T>::max();
+    constexpr T least = std::numeric_limits<T>::denorm_min();
+    const Packer<T> packer(xconv::cpu::best_simd_variant(), 1);
+    const std::vector<std::vector<T>> pairs{{T(0.1), T(0.1)}, {T(-3), T(-3)},
+                                            {T(0), T(0)},     {most, most},
+                                            {-most, most},    {-most, -most},
+                                            {T(0), least},    {-least, least},
+                                            {T(-1), T(1)},    {T(1), std::nextafter(T(1), T(2))}};
+    for (const auto &pair : pairs) {
+        for (const int bits : widths) {
+            std::vector<T> numbers;
+            for (int i = 0; i < 50; ++i) {
+                numbers.push_back(pair[static_cast<size_t>(i % 2)]);
+            }
+            const Packing packing{bits, 1, 50, 64};
+            const auto packed = packer.pack(packing, {9, RoundingStream::numbers}, numbers);
+            for (int64_t i = 0; i < 50; ++i) {
+                INFO(pair[0] << " and " << pair[1] << ", " << bits << " bits");
+                REQUIRE(reference_number<T>(packing, packed, 0, i) ==
+                        numbers[static_cast<size_t>(i)]);
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("a number that is not finite makes its group NaN, and no other", "[packing]",
+                   float, double)
+{
+    using T = TestType;
+    const Packer<T> packer(xconv::cpu::best_simd_variant(), 1);
+    for (const T bad : {std::numeric_limits<T>::quiet_NaN(), std::numeric_limits<T>::infinity(),
+                        -std::numeric_limits<T>::infinity()}) {
+        for (const int64_t at : {0, 63, 64, 130, 191, 260}) {
+            const Packing packing{2, 1, 261, 64};
+            auto numbers = numbers_of<T>(Kind::usual, packing.numbers, 4);
+            numbers[static_cast<size_t>(at)] = bad;
+            const auto packed = packer.pack(packing, {9, RoundingStream::numbers}, numbers);
+            for (int64_t i = 0; i < packing.numbers; ++i) {
+                REQUIRE(std::isnan(reference_number<T>(packing, packed, 0, i)) ==
+                        (i / 64 == at / 64));
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("rounding keeps the mean of every number", "[packing]", float, double)
+{
+    // Each of the places between two levels is drawn `draws` times. The number of
+    // upper codes is binomial: its z-score is below 4.9 but once in 10^6.
+    using T = TestType;
+    constexpr int64_t draws = 40000;
+    constexpr int64_t places = 16; // between two levels
+    for (const int bits : widths) {
+        const int64_t levels = (int64_t{1} << bits) - 1;
+        for (int64_t level = 0; level < std::min<int64_t>(levels, 7); ++level) {
+            for (int64_t place = 0; place <= places; ++place) {
+                const double exact =
+                    static_cast<double>(level) + static_cast<double>(place) / places;
+                std::vector<T> numbers(static_cast<size_t>(draws), static_cast<T>(exact - 2));
+                numbers[0] = T(-2);
+                numbers[1] = static_cast<T>(levels - 2);
+                const Packing packing{bits, 1, draws, draws};
+                const auto packed = Packer<T>(xconv::cpu::best_simd_variant(), 1)
+                                        .pack(packing, {77, RoundingStream::numbers}, numbers);
+                double upper = 0;
+                for (int64_t i = 2; i < draws; ++i) {
+                    const double code =
+                        std::round(reference_number<T>(packing, packed, 0, i) + T(2));
+                    const double above = code - static_cast<double>(level);
+                    REQUIRE((above == 0 || above == 1));
+                    upper += above;
+                }
+                const double p = static_cast<double>(place) / places;
+                const double count = draws - 2;
+                INFO(bits << " bits, " << exact << " of " << levels << ": " << upper / count);
+                REQUIRE(std::abs(upper - p * count) <= 4.9 * std::sqrt(p * (1 - p) * count));
+            }
+        }
+    }
+}
