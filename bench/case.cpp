@@ -149,6 +149,35 @@ void set_geometry(const std::map<char, std::string> &values, Case &result)
     std::copy_n(conv.pad_begin, 3, conv.pad_end);
 }
 
+/// "bits2", "group256": the number behind a word.
+bool find_number(std::string_view token, std::string_view word, int64_t *value)
+{
+    if (token.substr(0, word.size()) != word || token.size() == word.size()) {
+        return false;
+    }
+    *value = numbers(token.substr(word.size()), 'x').at(0);
+    return true;
+}
+
+/// Tokens that say what is kept, and in which order it is contracted.
+bool set_scheme(std::string_view token, Case &result)
+{
+    xconv_scheme_desc &scheme = result.scheme;
+    int64_t bits = 0;
+    if (find_number(token, "bits", &bits)) {
+        scheme.bits = static_cast<int32_t>(bits);
+        return true;
+    }
+    if (token == "mean") {
+        scheme.deflate_mean = 1;
+        return true;
+    }
+    return find_number(token, "group", &scheme.group) ||
+           find_word(kProjections, token, &scheme.projection) ||
+           find_word(kDistributions, token, &scheme.distribution) ||
+           find_word(kOrders, token, &result.order);
+}
+
 unsigned parse_rows(std::string_view list)
 {
     unsigned rows = 0;
@@ -171,7 +200,7 @@ Case parse_case(const std::vector<std::string> &tokens)
         if (token.rfind("rows=", 0) == 0) {
             result.rows = parse_rows(std::string_view(token).substr(5));
         }
-        else if (token.rfind("floor=", 0) == 0) {
+        else if (token.rfind("floor=", 0) == 0 || token.rfind("ceiling=", 0) == 0) {
             continue; // for report.py
         }
         else if (token.size() > 1 &&
@@ -179,9 +208,7 @@ Case parse_case(const std::vector<std::string> &tokens)
                  token[1] >= '0' && token[1] <= '9') {
             values[token[0]] = token.substr(1);
         }
-        else if (!find_word(kProjections, token, &result.scheme.projection) &&
-                 !find_word(kDistributions, token, &result.scheme.distribution) &&
-                 !find_word(kOrders, token, &result.order)) {
+        else if (!set_scheme(token, result)) {
             throw std::invalid_argument(fmt::format("'{}' is not known", token));
         }
     }
@@ -196,9 +223,10 @@ std::vector<std::string> alternatives(const std::string &token)
         return {token};
     }
     std::vector<std::string> parts = split(token, ',');
+    const std::string key = token.substr(0, token.find_first_of("0123456789"));
     for (size_t i = 1; i < parts.size(); ++i) {
         if (!parts[i].empty() && parts[i][0] >= '0' && parts[i][0] <= '9') {
-            parts[i].insert(0, 1, token[0]);
+            parts[i].insert(0, key);
         }
     }
     return parts;
@@ -239,6 +267,15 @@ std::string Case::scheme_name() const
     std::string name(word_of(kProjections, scheme.projection));
     if (scheme.projection != XCONV_IDENTITY) {
         name += fmt::format("_{}_r{}", word_of(kDistributions, scheme.distribution), scheme.probes);
+    }
+    if (scheme.deflate_mean != 0) {
+        name += "_mean";
+    }
+    if (scheme.bits != 0) {
+        name += fmt::format("_bits{}", scheme.bits);
+    }
+    if (scheme.group != 0) {
+        name += fmt::format("_group{}", scheme.group);
     }
     return order == XCONV_CONTRACTION_AUTO ? name
                                            : fmt::format("{}_{}", name, word_of(kOrders, order));
