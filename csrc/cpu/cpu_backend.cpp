@@ -23,8 +23,9 @@ namespace {
 class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(int threads)
-        : threads_(threads), simd_(&best_simd_variant()),
-          probes_{threads, simd_, signs::available()}, packing_{threads, simd_}
+        : threads_(threads),
+          simd_(&best_simd_variant()), probes_{threads, simd_, signs::available()},
+          deflation_{threads, simd_}, packing_{threads, simd_}
     {
     }
 
@@ -82,7 +83,7 @@ class CpuBackend final : public Backend {
 
     void row_means(Dtype dtype, ConstMatrix x, void *means) const override
     {
-        cpu::row_means(dtype, x, means, threads_);
+        deflation_.row_means(dtype, x, means);
     }
     void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override
     {
@@ -90,7 +91,7 @@ class CpuBackend final : public Backend {
     }
     void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const override
     {
-        cpu::filter_of_ones(geometry, dy, sums, threads_);
+        deflation_.filter_of_ones(geometry, dy, sums);
     }
 
     void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
@@ -164,6 +165,7 @@ class CpuBackend final : public Backend {
     int threads_;
     const SimdVariant *simd_;
     ProbeOps probes_;
+    DeflationOps deflation_;
     PackingOps packing_;
 };
 

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <numeric>
+#include <bit>
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
@@ -139,6 +139,49 @@ void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stri
     });
 }
 
+/// Set bits among bits [from, to) of `words`.
+int64_t count_bits(const uint32_t *words, int64_t from, int64_t to)
+{
+    int64_t count = 0;
+    while (from < to) {
+        const int64_t taken = std::min<int64_t>(32 - from % 32, to - from);
+        const uint64_t mask = (uint64_t{1} << taken) - 1;
+        count += std::popcount(words[from / 32] >> (from % 32) & mask);
+        from += taken;
+    }
+    return count;
+}
+
+/// The means of one column of Rademacher probes over runs that follow one another, from
+/// the bits that they are drawn from: a set bit is -1.
+template <class T, class Mean>
+void sign_means(const SimdVariant &simd, const Probes &probes, Runs rows, Mean &&mean)
+{
+    constexpr int64_t per_block = 128;
+    constexpr int64_t unit = kUnitBlocks * per_block;
+    const int64_t last = probes.row + rows.total();
+    const int64_t first_block = probes.row / per_block;
+    int64_t run = 0;
+    int64_t minus = 0; // in the run so far
+    std::array<uint32_t, unit / 32> words;
+    for (int64_t block = first_block; block * per_block < last; block += kUnitBlocks) {
+        const int64_t begin = block * per_block;
+        simd.draw_unit(probes.seed, static_cast<uint64_t>(probes.column),
+                       static_cast<uint64_t>(block), words.data());
+        for (int64_t at = std::max(begin, probes.row); at < std::min(begin + unit, last);) {
+            const int64_t end = probes.row + (run + 1) * rows.length;
+            const int64_t to = std::min(end, begin + unit);
+            minus += count_bits(words.data(), at - begin, to - begin);
+            at = to;
+            if (to == end) {
+                mean(run++) = static_cast<T>(static_cast<double>(rows.length - 2 * minus) /
+                                             static_cast<double>(rows.length));
+                minus = 0;
+            }
+        }
+    }
+}
+
 } // namespace
 
 int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
@@ -216,11 +259,20 @@ void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix 
 
 void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const
 {
+    constexpr double cost = 1.0 / 16; // of an entry
+    const int used = threads_worth(
+        cost * static_cast<double>(rows.total()) * static_cast<double>(means.cols), threads);
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
+        if (probes.distribution == Distribution::rademacher && rows.length == rows.stride) {
+            parallel_for(used, means.cols, [&](int64_t j) {
+                sign_means<T>(*simd, shifted(probes, 0, j), rows,
+                              [&](int64_t run) -> T & { return row<T>(means, run)[j]; });
+            });
+            return;
+        }
         const Kernels<T> &kernels = simd->kernels<T>();
         const int64_t groups = ceil_div(means.cols, kColumnGroup);
-        const int used = threads_for(*this, rows.total(), means.cols, 1);
         parallel_for(used, rows.count * groups, [&](int64_t task) {
             const int64_t run = task / groups;
             const int64_t j = task % groups * kColumnGroup;
@@ -232,9 +284,8 @@ void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix 
                 kernels.draw(shifted(probes, run * rows.stride + p, j), length, columns, z,
                              kTileRows);
                 for (int64_t c = 0; c < columns; ++c) {
-                    const T *column = z + c * kTileRows;
                     sums[static_cast<size_t>(c)] +=
-                        static_cast<double>(std::accumulate(column, column + length, T(0)));
+                        simd->sums->kernels<T>().sum(z + c * kTileRows, length);
                 }
             }
             for (int64_t c = 0; c < columns; ++c) {

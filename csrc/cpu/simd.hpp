@@ -2,8 +2,10 @@
 // instruction set this build knows.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <vector>
 
 #include "backend.hpp"
 
@@ -64,12 +66,38 @@ template <class T> struct PackingKernels {
     void (*decode)(GroupRange<T> range, int bits, const uint8_t *codes, int64_t count, T *out);
 };
 
-/// PackingKernels of one instruction set (simd_packing.cpp).
-struct PackingTable {
-    const PackingKernels<float> *f32;
-    const PackingKernels<double> *f64;
+/// Places [first, last) of an axis.
+struct Interval {
+    int64_t first;
+    int64_t last;
+};
 
-    template <class T> [[nodiscard]] const PackingKernels<T> &kernels() const
+/// An array of three axes, each cut into segments that follow one another.
+struct Cuts {
+    std::array<int64_t, 3> size;
+    std::array<std::vector<Interval>, 3> segments;
+};
+
+/// Sums in T a stretch at a time, in double across stretches. Their order depends on
+/// the extents alone.
+template <class T> struct SumKernels {
+    double (*sum)(const T *values, int64_t count);
+
+    /// boxes[d][h][w] = the sum over the box that three segments form.
+    void (*sum_boxes)(const T *array, const Cuts &cuts, double *boxes);
+};
+
+/// Philox blocks that draw_unit() draws at once.
+inline constexpr int64_t kUnitBlocks = 16;
+/// words [kUnitBlocks * 4] of blocks [first, first + kUnitBlocks) of a subsequence.
+using DrawUnit = void (*)(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+
+/// Kernels of one instruction set for both types.
+template <template <class> class K> struct KernelTable {
+    const K<float> *f32;
+    const K<double> *f64;
+
+    template <class T> [[nodiscard]] const K<T> &kernels() const
     {
         if constexpr (sizeof(T) == sizeof(float)) {
             return *f32;
@@ -79,12 +107,16 @@ struct PackingTable {
         }
     }
 };
+using PackingTable = KernelTable<PackingKernels>; // simd_packing.cpp
+using SumTable = KernelTable<SumKernels>;         // simd_sums.cpp
 
 struct SimdVariant {
     const char *name;
     bool (*runs_here)(); // does this processor have the instructions?
     DrawBits draw_bits;
+    DrawUnit draw_unit;
     const PackingTable *packing;
+    const SumTable *sums;
     const Kernels<float> *f32;
     const Kernels<double> *f64;
 

@@ -210,9 +210,19 @@ bool runs_here()
 
 } // namespace
 
-extern const PackingTable kPacking; // of simd_packing.cpp
+// Of the other files compiled so.
+void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+extern const PackingTable kPacking;
+extern const SumTable kSums;
+
 extern const SimdVariant kVariant;
-const SimdVariant kVariant{
-    XCONV_STRING(XCONV_SIMD), runs_here, draw_bits, &kPacking, &kFloat, &kDouble};
+const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD),
+                           runs_here,
+                           draw_bits,
+                           draw_unit,
+                           &kPacking,
+                           &kSums,
+                           &kFloat,
+                           &kDouble};
 
 } // namespace xconv::cpu::XCONV_SIMD

@@ -18,8 +18,8 @@ namespace xconv::cpu::XCONV_SIMD {
 
 namespace {
 
-/// Numbers coded together: 16 Philox blocks.
-constexpr int64_t kUnit = 64;
+/// Numbers coded together.
+constexpr int64_t kUnit = 4 * kUnitBlocks;
 /// Numbers whose codes come from one look at the table.
 constexpr int64_t kTable = 16;
 
@@ -69,7 +69,7 @@ __attribute__((noinline)) void extend(const T *numbers, int64_t count, Extremes<
 
 // ----------------------------------------------------------------- coding
 
-/// Block indices of the lanes of draw_unit(): in such an order that interleaving the
+/// Block indices of the lanes of draw_words(): in such an order that interleaving the
 /// words of neighbouring lanes puts them in the order of their blocks.
 constexpr auto kLaneBlocks = [] {
     struct {
@@ -100,7 +100,7 @@ template <int Odd> inline Lanes64 take_turns(Lanes64 a, Lanes64 b)
 }
 
 /// The words of blocks [first, first + kUnit / 4).
-inline void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words)
+inline void draw_words(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words)
 {
     for (int64_t at = 0; at < kUnit / 4; at += 2 * kLanes64) {
         Lanes64 w[4][2];
@@ -165,7 +165,7 @@ __attribute__((noinline)) void encode_bits(const Encoder<T> &encoder, uint64_t s
     const auto first = static_cast<uint64_t>(place / 4);
     int64_t i = 0;
     for (; i + kUnit <= count; i += kUnit) {
-        draw_unit(seed, subsequence, first + static_cast<uint64_t>(i / 4), words);
+        draw_words(seed, subsequence, first + static_cast<uint64_t>(i / 4), words);
         encode_unit<T, Bits>(here, numbers + i, words, codes + i * Bits / 8);
     }
     if (i < count) {
@@ -173,7 +173,7 @@ __attribute__((noinline)) void encode_bits(const Encoder<T> &encoder, uint64_t s
         T padded[kUnit] = {};
         uint8_t unit[kUnit];
         std::copy_n(numbers + i, left, padded);
-        draw_unit(seed, subsequence, first + static_cast<uint64_t>(i / 4), words);
+        draw_words(seed, subsequence, first + static_cast<uint64_t>(i / 4), words);
         encode_unit<T, Bits>(here, padded, words, unit);
         const int64_t bits = left * Bits;
         if (bits % 8 != 0) { // what no number owns is 0
@@ -331,6 +331,12 @@ constexpr PackingKernels<float> kFloat = kKernels<float>;
 constexpr PackingKernels<double> kDouble = kKernels<double>;
 
 } // namespace
+
+void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words)
+{
+    draw_words(seed, subsequence, first, words);
+}
 
 extern const PackingTable kPacking;
 const PackingTable kPacking{&kFloat, &kDouble};

@@ -1,0 +1,239 @@
+// The sums behind mean deflation, in every compiled variant, against plain loops.
+#include <cmath>
+#include <limits>
+#include <random>
+#include <vector>
+
+#include "../catch.hpp"
+#include "cpu/deflation.hpp"
+#include "cpu/probes.hpp"
+#include "probe_entry.hpp"
+
+using xconv::Axes;
+using xconv::BFloat16;
+using xconv::ConvGeometry;
+using xconv::Distribution;
+using xconv::Dtype;
+using xconv::Float16;
+using xconv::cpu::DeflationOps;
+using xconv::cpu::SimdVariant;
+
+namespace {
+
+std::vector<SimdVariant> variants()
+{
+    std::vector<SimdVariant> list;
+    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
+        if (variant.runs_here()) {
+            list.push_back(variant);
+        }
+    }
+    return list;
+}
+
+template <class In> constexpr Dtype dtype_of = Dtype::f32;
+template <> constexpr Dtype dtype_of<double> = Dtype::f64;
+template <> constexpr Dtype dtype_of<Float16> = Dtype::f16;
+template <> constexpr Dtype dtype_of<BFloat16> = Dtype::bf16;
+
+/// Whole numbers so small that every order of summing them is exact.
+template <class In> std::vector<In> whole_numbers(int64_t count, uint64_t seed)
+{
+    std::mt19937_64 bits(seed);
+    std::vector<In> values(static_cast<size_t>(count));
+    for (In &value : values) {
+        value = static_cast<In>(
+            static_cast<xconv::ComputeType<In>>(static_cast<int64_t>(bits() % 7) - 3));
+    }
+    return values;
+}
+
+struct Axis {
+    int64_t in, kernel, stride, dilation, begin, end;
+};
+
+ConvGeometry geometry(Dtype dtype, const Axis &d, const Axis &h, const Axis &w)
+{
+    ConvGeometry g;
+    g.rank = 3;
+    g.dtype = dtype;
+    g.batch = 2;
+    g.in_channels = 2;
+    g.out_channels = 6;
+    g.groups = 2;
+    const Axis axes[] = {d, h, w};
+    for (size_t i = 0; i < 3; ++i) {
+        const Axis &axis = axes[i];
+        g.in[i] = axis.in;
+        g.kernel[i] = axis.kernel;
+        g.stride[i] = axis.stride;
+        g.dilation[i] = axis.dilation;
+        g.pad_begin[i] = axis.begin;
+        g.pad_end[i] = axis.end;
+        g.out[i] = (axis.in + axis.begin + axis.end - axis.dilation * (axis.kernel - 1) - 1) /
+                       axis.stride +
+                   1;
+    }
+    g.x_channel = g.in_points();
+    g.y_channel = g.out_points();
+    return g;
+}
+
+constexpr Axis flat{1, 1, 1, 1, 0, 0};
+/// Axes with every kind of border, and lines on both sides of a vector's length.
+constexpr Axis axes[] = {
+    {8, 3, 1, 1, 1, 1},   // the usual one
+    {65, 3, 1, 1, 1, 1},  // a little more than whole vectors
+    {7, 3, 1, 1, 0, 0},   // no border
+    {9, 4, 2, 1, 2, 1},   // even kernel, stride
+    {10, 3, 1, 3, 3, 4},  // dilation
+    {3, 5, 1, 1, 4, 4},   // more padding than image
+    {2, 2, 3, 2, 5, 7},   // windows wholly in padding
+    {150, 5, 1, 2, 4, 4}, // longer than what is summed at once
+    {5, 1, 4, 1, 0, 3},   // one place
+};
+
+/// Where place k of an axis meets x, for output m.
+bool meets(const ConvGeometry &g, size_t axis, int64_t k, int64_t m)
+{
+    const int64_t place = m * g.stride[axis] + k * g.dilation[axis] - g.pad_begin[axis];
+    return 0 <= place && place < g.in[axis];
+}
+
+/// The definition: a sum over all outputs for every place of the kernel.
+template <class In> std::vector<double> reference(const ConvGeometry &g, const std::vector<In> &dy)
+{
+    std::vector<double> sums;
+    for (int64_t plane = 0; plane < g.batch * g.out_channels; ++plane) {
+        const In *from = dy.data() + plane * g.out_points();
+        for (int64_t k = 0; k < g.kernel_points(); ++k) {
+            const Axes place{k / (g.kernel[1] * g.kernel[2]), k / g.kernel[2] % g.kernel[1],
+                             k % g.kernel[2]};
+            double sum = 0;
+            for (int64_t m = 0; m < g.out_points(); ++m) {
+                const Axes output{m / (g.out[1] * g.out[2]), m / g.out[2] % g.out[1], m % g.out[2]};
+                if (meets(g, 0, place[0], output[0]) && meets(g, 1, place[1], output[1]) &&
+                    meets(g, 2, place[2], output[2])) {
+                    sum += static_cast<double>(static_cast<xconv::ComputeType<In>>(from[m]));
+                }
+            }
+            sums.push_back(sum);
+        }
+    }
+    return sums;
+}
+
+template <class In>
+void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::vector<In> &dy)
+{
+    using T = xconv::ComputeType<In>;
+    const std::vector<double> expected = reference(g, dy);
+    std::vector<T> sums(expected.size() + 1, T(77));
+    DeflationOps{2, &variant}.filter_of_ones(g, dy.data(), sums.data());
+    REQUIRE(sums.back() == T(77));
+    for (size_t i = 0; i < expected.size(); ++i) {
+        const auto got = static_cast<double>(sums[i]);
+        if (!(got == expected[i] || (std::isnan(got) && std::isnan(expected[i])))) {
+            FAIL(variant.name << ": sum " << i << " is " << got << " instead of " << expected[i]);
+        }
+    }
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation]", float, double,
+                   Float16, BFloat16)
+{
+    for (const SimdVariant &variant : variants()) {
+        for (const Axis &h : axes) {
+            for (const Axis &w : axes) {
+                const Axis &d = h.kernel == 4 ? axes[0] : flat; // some in three dimensions
+                const ConvGeometry g = geometry(dtype_of<TestType>, d, h, w);
+                INFO(g.describe());
+                check_ones(variant, g, whole_numbers<TestType>(g.y_count(), 3));
+            }
+        }
+    }
+}
+
+TEST_CASE("a number that is not finite stays in the sums it belongs to", "[deflation]")
+{
+    const ConvGeometry g = geometry(Dtype::f32, flat, axes[0], axes[1]);
+    for (const SimdVariant &variant : variants()) {
+        for (const float bad :
+             {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
+            // Corners, an edge, the middle.
+            for (const int64_t at :
+                 {int64_t{0}, g.out[2] - 1, g.out[2], 3 * g.out[2] + 7, g.out_points() - 1}) {
+                auto dy = whole_numbers<float>(g.y_count(), 4);
+                dy[static_cast<size_t>(at)] = bad;
+                check_ones(variant, g, dy);
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("means of rows are exact, and do not depend on the threads", "[deflation]",
+                   float, double, Float16, BFloat16)
+{
+    using T = xconv::ComputeType<TestType>;
+    for (const SimdVariant &variant : variants()) {
+        for (const int64_t length : {1, 7, 16, 63, 64, 257, 5000, 9001}) {
+            const int64_t rows = 300;
+            const auto x = whole_numbers<TestType>(rows * (length + 2), 5);
+            for (const int threads : {1, 3}) {
+                std::vector<T> means(static_cast<size_t>(rows));
+                DeflationOps{threads, &variant}.row_means(
+                    dtype_of<TestType>, {x.data(), rows, length, length + 2}, means.data());
+                for (int64_t i = 0; i < rows; ++i) {
+                    double sum = 0;
+                    for (int64_t p = 0; p < length; ++p) {
+                        sum += static_cast<double>(
+                            static_cast<T>(x[static_cast<size_t>(i * (length + 2) + p)]));
+                    }
+                    INFO(variant.name << ", " << length);
+                    REQUIRE(means[static_cast<size_t>(i)] ==
+                            static_cast<T>(sum / static_cast<double>(length)));
+                }
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", float, double)
+{
+    using T = TestType;
+    for (const SimdVariant &variant : variants()) {
+        for (const Distribution distribution :
+             {Distribution::rademacher, Distribution::gaussian, Distribution::uniform}) {
+            for (const int64_t length : {1, 5, 49, 128, 300, 2500}) {
+                for (const int64_t gap : {int64_t{0}, int64_t{9}}) {
+                    const xconv::Probes probes{8, distribution, 37, 5};
+                    const int64_t runs = 4;
+                    const int64_t columns = 11;
+                    std::vector<T> means(static_cast<size_t>(runs * columns));
+                    xconv::cpu::ProbeOps{2, &variant}.probe_means(
+                        dtype_of<T>, probes, {runs, length, length + gap},
+                        {means.data(), runs, columns, columns});
+                    for (int64_t i = 0; i < runs * columns; ++i) {
+                        const int64_t first = probes.row + i / columns * (length + gap);
+                        double sum = 0;
+                        for (int64_t p = 0; p < length; ++p) {
+                            sum += static_cast<double>(xconv::probe_entry<T>(
+                                probes.seed, distribution, first + p, probes.column + i % columns));
+                        }
+                        const auto got = static_cast<double>(means[static_cast<size_t>(i)]);
+                        const double expected = sum / static_cast<double>(length);
+                        // Signs are exact; others are off by rounding, of entries below 7
+                        // and partial sums below 7 * length.
+                        const double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
+                        const double tolerance =
+                            distribution == Distribution::rademacher ? eps : 7 * 128 * eps;
+                        INFO(variant.name << ", " << length << " places, mean " << i);
+                        REQUIRE(std::abs(got - expected) <= tolerance);
+                    }
+                }
+            }
+        }
+    }
+}
