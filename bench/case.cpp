@@ -200,7 +200,7 @@ Case parse_case(const std::vector<std::string> &tokens)
         if (token.rfind("rows=", 0) == 0) {
             result.rows = parse_rows(std::string_view(token).substr(5));
         }
-        else if (token.rfind("floor=", 0) == 0 || token.rfind("ceiling=", 0) == 0) {
+        else if (token.rfind("floor=", 0) == 0) {
             continue; // for report.py
         }
         else if (token.size() > 1 &&

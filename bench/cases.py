@@ -27,6 +27,9 @@ class Case:
     projection: str = "identity"
     distribution: str = "rademacher"
     order: str = "auto"
+    mean: bool = False
+    bits: int = 0
+    group: int = 0
     rows: tuple = ("exact", "step")
     floor: float = None
 
@@ -52,6 +55,9 @@ class Case:
         name = self.projection
         if self.projection != "identity":
             name += f"_{self.distribution}_r{self.probes}"
+        name += "_mean" if self.mean else ""
+        name += f"_bits{self.bits}" if self.bits else ""
+        name += f"_group{self.group}" if self.group else ""
         return name if self.order == "auto" else f"{name}_{self.order}"
 
     @property
@@ -79,7 +85,8 @@ def _alternatives(token):
     if "=" in token:
         return [token]
     first, *others = token.split(",")
-    return [first] + [token[0] + o if o[:1].isdigit() else o for o in others]
+    key = first.rstrip("x-0123456789")
+    return [first] + [key + o if o[:1].isdigit() else o for o in others]
 
 
 def _build(suite, tokens):
@@ -96,6 +103,11 @@ def _build(suite, tokens):
             words["distribution"] = token
         elif token in ORDERS:
             words["order"] = token
+        elif token == "mean":
+            words["mean"] = True
+        elif token.startswith(("bits", "group")):
+            key = token.rstrip("0123456789")
+            words[key] = int(token[len(key):])
         elif token[0] in "bcnkpsdgr" and token[1:2].isdigit():
             values[token[0]] = token[1:]
         else:

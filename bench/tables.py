@@ -123,6 +123,24 @@ def other_schemes(cases, rows):
     return table(("B, C, image", "scheme", "XConv, ms", "order", "ratio [worst–best]"), lines)
 
 
+def without_mean(case):
+    return dataclasses.replace(case, mean=False)
+
+
+def composed(cases, rows):
+    """Schemes with few bits or without the mean, beside exact and beside plain."""
+    lines = []
+    for case in cases:
+        step, base = rows.get(case.row("*/step")), exact(rows, case)
+        if step and base and (case.bits or case.mean):
+            plain = rows.get(without_mean(case).row("*/step")) if case.mean else None
+            lines.append((case.title, case.scheme, f"{step.median:.2f}",
+                          Ratio.of(step, base),
+                          f"{100 * (step.median / plain.median - 1):.0f} %" if plain else ""))
+    return table(("B, C, image", "scheme", "XConv, ms", "times exact [best–worst]",
+                  "what the mean adds"), lines)
+
+
 def allowed_workspace(case):
     return max(32 * MIB, case.x_count)  # a quarter of x's bytes, four to a number
 
@@ -148,6 +166,8 @@ PAPER_MODES = {"dense": "gaussian", "orthogonal": "orthogonal", "independent": "
 
 
 def paper_row(case):
+    if case.mean or case.bits:
+        return None  # theirs has neither
     return case.row(f"paper/{PAPER_MODES.get(case.projection)}_r{case.probes}/step")
 
 
@@ -182,6 +202,22 @@ def _verdicts_of_suite(name, cases, requirements, rows):
                 requirements["overhead"], False
 
 
+def _verdicts_on_composition(name, cases, requirements, rows):
+    def step(case):
+        return rows[case.row("*/step")].median
+
+    ran = [c for c in cases if c.row("*/step") in rows]
+    packed = [step(c) / exact(rows, c).median for c in ran
+              if c.projection == "identity" and c.bits and exact(rows, c)]
+    if packed and "packed" in requirements:
+        yield f"{name}: identity in few bits, most times exact", max(packed), \
+            requirements["packed"], False
+    added = [step(c) / step(without_mean(c)) - 1 for c in ran
+             if c.mean and without_mean(c).row("*/step") in rows]
+    if added and "mean" in requirements:
+        yield f"{name}: most that the mean adds to a step", max(added), requirements["mean"], False
+
+
 def _verdicts_on_memory(cases, rows):
     steps = [(c, rows[c.row("*/step")].counters) for c in cases if c.row("*/step") in rows]
     for what, key in (("workspace", "workspace_max_bytes"), ("measured peak", "peak_bytes")):
@@ -209,7 +245,8 @@ def verdicts(suites, rows):
     """Every promise with what was measured."""
     found = []
     for name, (cases, requirements) in suites.items():
-        found += _verdicts_of_suite(name, cases, requirements, rows)
+        found += [*_verdicts_of_suite(name, cases, requirements, rows),
+                  *_verdicts_on_composition(name, cases, requirements, rows)]
     cases = [case for suite, _ in suites.values() for case in suite]
     found += [*_verdicts_on_memory(cases, rows), *_verdicts_on_paper(cases, rows)]
     lines = [(what, f"{value:.2f}", f"{'at least' if least else 'at most'} {limit:g}",
@@ -237,8 +274,9 @@ def report(suites, context, rows):
         ("Shapes with a floor", floors(of("floors"), rows)),
         ("The manuscript's grid", grid(of("grid"), rows)),
         ("Other projections and distributions", other_schemes(of("modes"), rows)),
-        ("Where the time goes, ms", parts(of("floors") + of("modes"), rows)),
+        ("Mean deflation and few bits", composed(of("schemes"), rows)),
+        ("Where the time goes, ms", parts(of("floors") + of("modes") + of("schemes"), rows)),
         ("What the sketch adds to a forward pass", overhead(of("overhead"), rows)),
-        ("Memory", memory(of("floors") + of("modes"), rows)),
+        ("Memory", memory(of("floors") + of("modes") + of("schemes"), rows)),
         ("Against PyTorch", against_pytorch(everything, rows)))
     return "\n".join(f"### {title}\n\n{text}" for title, text in sections if text)

@@ -54,6 +54,7 @@ def exact_filter(case, x, dy):
 def paper_can(case):
     """What the published layer computes: square odd kernels, same-size output."""
     return (case.projection in tables.PAPER_MODES and case.order == "auto" and case.groups == 1
+            and not case.mean and not case.bits
             and len(case.size) == 2 and len(set(case.kernel)) == 1 and case.kernel[0] % 2 == 1
             and set(case.stride) == set(case.dilation) == {1}
             and all(p == k // 2 for p, k in zip(case.pad, case.kernel)))
