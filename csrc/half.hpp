@@ -32,6 +32,7 @@ struct BFloat16 {
     uint16_t bits = 0;
 
     BFloat16() = default;
+    // NaN keeps its sign and the leading bits of its payload, and turns quiet.
     XCONV_HOST_DEVICE explicit BFloat16(float value)
     {
         const uint32_t wide = half_detail::bits_of(value);
@@ -49,7 +50,8 @@ struct Float16 {
     uint16_t bits = 0;
 
     Float16() = default;
-    // Written without branches, for compilers to make vector code of loops.
+    // Both conversions give the bits that x86's own instructions give, NaN included,
+    // and are written without branches, for compilers to make vector code of loops.
     XCONV_HOST_DEVICE explicit Float16(float value)
     {
         using half_detail::bits_of;
@@ -61,12 +63,13 @@ struct Float16 {
             (magnitude - (112U << 23U) + 0xFFFU + (magnitude >> 13U & 1U)) >> 13U;
         // Subnormal: the addition of 0.5 rounds at the last place there is, 2^-24.
         const uint32_t subnormal = bits_of(float_of(magnitude) + 0.5F) - bits_of(0.5F);
+        const uint32_t nan = 0x7E00U | (magnitude >> 13U & 0x3FFU);
         constexpr uint32_t least_normal = 113U << 23U;          // 2^-14
         constexpr uint32_t too_large = (143U << 23U) - 0x1000U; // rounds to 2^16
         constexpr uint32_t infinity = 255U << 23U;
         uint32_t result = magnitude < least_normal ? subnormal : normal;
         result = magnitude >= too_large ? 0x7C00U : result;
-        result = magnitude > infinity ? 0x7E00U : result;
+        result = magnitude > infinity ? nan : result;
         bits = static_cast<uint16_t>(result | (wide >> 16U & 0x8000U));
     }
     XCONV_HOST_DEVICE operator float() const // NOLINT: widening loses nothing
@@ -74,11 +77,17 @@ struct Float16 {
         using half_detail::bits_of;
         using half_detail::float_of;
         const uint32_t magnitude = bits & 0x7FFFU;
-        // Multiplying by 2^112 moves the exponent's bias, subnormals included.
-        const uint32_t finite = bits_of(float_of(magnitude << 13U) * float_of(239U << 23U));
-        const uint32_t special = (magnitude << 13U) | (255U << 23U);
-        const uint32_t sign = static_cast<uint32_t>(bits & 0x8000U) << 16U;
-        return float_of((magnitude >= 0x7C00U ? special : finite) | sign);
+        const uint32_t shifted = magnitude << 13U;
+        // Subnormal: the exponent of 2^-14, and its leading one taken off again. No
+        // operand is a subnormal float, which callers may have switched off.
+        constexpr uint32_t least_normal = 113U << 23U;
+        const uint32_t subnormal =
+            bits_of(float_of(shifted + least_normal) - float_of(least_normal));
+        uint32_t result = shifted + (112U << 23U);
+        result = magnitude < 0x0400U ? subnormal : result;
+        result = magnitude >= 0x7C00U ? shifted | (255U << 23U) : result;
+        result = magnitude > 0x7C00U ? result | (1U << 22U) : result;
+        return float_of(result | static_cast<uint32_t>(bits & 0x8000U) << 16U);
     }
 };
 

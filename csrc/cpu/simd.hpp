@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <span>
+#include <type_traits>
 #include <vector>
 
 #include "backend.hpp"
@@ -43,8 +44,14 @@ template <class T> struct Kernels {
 inline constexpr int64_t kBitLanes = 16;
 /// Bit p % 32 of words[p / 32][lane] is set where z(rows[lane] + p, columns[lane]) is
 /// -1, for p < count; words has room for `count` rounded up to 128.
-using DrawBits = void (*)(uint64_t seed, const int64_t *rows, const int64_t *columns,
-                          int64_t count, uint32_t *words);
+using DrawBits = void (*)(uint64_t seed, const int64_t *rows, const int64_t *columns, int64_t count,
+                          uint32_t *words);
+
+/// Conversions of arrays, with the values of half.hpp.
+template <class Half> struct HalfKernels {
+    void (*widen)(const Half *in, int64_t count, float *out);
+    void (*narrow)(const float *in, int64_t count, Half *out);
+};
 
 /// The smallest and the largest of some numbers, as far as they have been seen.
 template <class T> struct Extremes {
@@ -119,6 +126,8 @@ struct SimdVariant {
     const SumTable *sums;
     const Kernels<float> *f32;
     const Kernels<double> *f64;
+    const HalfKernels<Float16> *f16;
+    const HalfKernels<BFloat16> *bf16;
 
     template <class T> [[nodiscard]] const Kernels<T> &kernels() const
     {
@@ -127,6 +136,15 @@ struct SimdVariant {
         }
         else {
             return *f64;
+        }
+    }
+    template <class Half> [[nodiscard]] const HalfKernels<Half> &halves() const
+    {
+        if constexpr (std::is_same_v<Half, Float16>) {
+            return *f16;
+        }
+        else {
+            return *bf16;
         }
     }
 };

@@ -6,6 +6,7 @@
 #include "cpu/simd.hpp"
 
 #include "cpu/simd_draw.hpp"
+#include "cpu/simd_half.hpp"
 #include "cpu/simd_vector.hpp"
 
 namespace xconv::cpu::XCONV_SIMD {
@@ -190,6 +191,8 @@ void mix(const T *c, int64_t k_stride, int64_t i_stride, int64_t rows, int64_t d
 template <class T> constexpr Kernels<T> kTable{draw<T>, dot<T>, mix<T>};
 constexpr Kernels<float> kFloat = kTable<float>;
 constexpr Kernels<double> kDouble = kTable<double>;
+constexpr HalfKernels<Float16> kFloat16{widen, narrow};
+constexpr HalfKernels<BFloat16> kBFloat16{widen, narrow};
 
 bool runs_here()
 {
@@ -223,6 +226,8 @@ const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD),
                            &kPacking,
                            &kSums,
                            &kFloat,
-                           &kDouble};
+                           &kDouble,
+                           &kFloat16,
+                           &kBFloat16};
 
 } // namespace xconv::cpu::XCONV_SIMD
