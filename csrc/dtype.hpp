@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "error.hpp"
 #include "half.hpp"
@@ -52,6 +53,9 @@ template <> struct Compute<double> {
     using type = double;
 };
 template <class T> using ComputeType = typename Compute<T>::type;
+
+/// Whether a type only stores.
+template <class T> inline constexpr bool is_half = !std::is_same_v<T, ComputeType<T>>;
 
 /// Call f(TypeTag<T>{}) with the C++ type that a compute type stands for.
 template <class F> decltype(auto) with_type(Dtype dtype, F &&f)

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <cstring>
 #include <functional>
+#include <type_traits>
 
 #include "checked.hpp"
 #include "cpu/gemm.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/simd.hpp"
 
 namespace xconv::cpu {
 
@@ -72,23 +74,40 @@ void copy(const void *from, void *to, int64_t bytes, int threads)
     });
 }
 
+namespace {
+
+/// From one type to another, through the types that they are computed in.
+template <class From, class To> void convert_run(const From *in, int64_t count, To *out)
+{
+    if constexpr (is_half<From> && std::is_same_v<To, float>) {
+        best_simd_variant().halves<From>().widen(in, count, out);
+    }
+    else if constexpr (std::is_same_v<From, float> && is_half<To>) {
+        best_simd_variant().halves<To>().narrow(in, count, out);
+    }
+    else {
+        std::transform(in, in + count, out, [](From value) {
+            return static_cast<To>(static_cast<ComputeType<To>>(ComputeType<From>(value)));
+        });
+    }
+}
+
+} // namespace
+
 void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out, int threads)
 {
     with_tensor_type(from, [&](auto from_tag) {
         with_tensor_type(to, [&](auto to_tag) {
             using From = typename decltype(from_tag)::type;
             using To = typename decltype(to_tag)::type;
-            using Through = ComputeType<From>;
             const int threads_used = threads_for(in.rows * columns.total(), threads);
             parallel_for(threads_used, in.rows * columns.count, [&](int64_t task) {
                 const int64_t row = task / columns.count;
                 const int64_t run = task % columns.count;
-                const From *source =
-                    static_cast<const From *>(in.data) + row * in.stride + run * columns.stride;
-                To *target = static_cast<To *>(out.data) + row * out.stride + run * columns.length;
-                std::transform(source, source + columns.length, target, [](From value) {
-                    return static_cast<To>(static_cast<ComputeType<To>>(Through(value)));
-                });
+                convert_run(static_cast<const From *>(in.data) + row * in.stride +
+                                run * columns.stride,
+                            columns.length,
+                            static_cast<To *>(out.data) + row * out.stride + run * columns.length);
             });
         });
     });

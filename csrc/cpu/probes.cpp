@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <type_traits>
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
@@ -23,7 +24,7 @@ constexpr int64_t kPartialBytes = int64_t{4} << 20;
 int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
 {
     const int64_t segments = ceil_div(length, kSegment);
-    const int64_t one = checked_mul(segments, rows, "sketch") * element_bytes(dtype);
+    const int64_t one = checked_mul(segments, rows, "sketch") * element_bytes(compute_dtype(dtype));
     const int64_t groups = std::max<int64_t>(kPartialBytes / one / kColumnGroup, 1);
     return std::min(columns, groups * kColumnGroup);
 }
@@ -53,11 +54,35 @@ Probes shifted(Probes probes, int64_t rows, int64_t columns)
     return probes;
 }
 
+/// A tile of x against a tile of z, as Kernels::dot. 16-bit rows are widened, a few
+/// at a time, into the first-level cache.
+template <class T, class In>
+void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t rows, const T *z,
+              int64_t columns, int64_t length, T *out, int64_t out_stride)
+{
+    const Kernels<T> &kernels = simd.kernels<T>();
+    if constexpr (std::is_same_v<In, T>) {
+        kernels.dot(x, x_stride, rows, z, kTileRows, columns, length, out, out_stride);
+    }
+    else {
+        constexpr int64_t most = 12; // rows: of what dot() takes at a time, a multiple
+        alignas(64) T wide[most * kTileRows];
+        for (int64_t i = 0; i < rows; i += most) {
+            const int64_t count = std::min(most, rows - i);
+            for (int64_t r = 0; r < count; ++r) {
+                simd.halves<In>().widen(x + (i + r) * x_stride, length, wide + r * kTileRows);
+            }
+            kernels.dot(wide, kTileRows, count, z, kTileRows, columns, length, out + i * out_stride,
+                        out_stride);
+        }
+    }
+}
+
 /// One segment of x for a range of its rows, against columns [first, first + count):
 /// sums [row][column], `count` to a row.
-template <class T>
-void project_segment(const Kernels<T> &kernels, const Probes &probes, ConstMatrix x,
-                     int64_t from_row, int64_t rows, int64_t begin, int64_t count, T *sums)
+template <class T, class In>
+void project_segment(const SimdVariant &simd, const Probes &probes, ConstMatrix x, int64_t from_row,
+                     int64_t rows, int64_t begin, int64_t count, T *sums)
 {
     alignas(64) T z[kColumnGroup * kTileRows];
     std::fill(sums, sums + rows * count, T(0));
@@ -66,18 +91,17 @@ void project_segment(const Kernels<T> &kernels, const Probes &probes, ConstMatri
         const int64_t length = std::min(kTileRows, end - p);
         for (int64_t j = 0; j < count; j += kColumnGroup) {
             const int64_t columns = std::min(kColumnGroup, count - j);
-            kernels.draw(shifted(probes, p, j), length, columns, z, kTileRows);
-            kernels.dot(row<T>(x, from_row) + p, x.stride, rows, z, kTileRows, columns, length,
+            simd.kernels<T>().draw(shifted(probes, p, j), length, columns, z, kTileRows);
+            dot_tile<T>(simd, row<In>(x, from_row) + p, x.stride, rows, z, columns, length,
                         sums + j, count);
         }
     }
 }
 
-template <class T>
+template <class T, class In>
 void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Matrix out,
                    int64_t at_once, T *partial)
 {
-    const Kernels<T> &kernels = ops.simd->kernels<T>();
     const int64_t segments = ceil_div(x.cols, kSegment);
     // Too few segments for the threads: share out the rows as well.
     const int threads = threads_for(ops, x.rows, x.cols, out.cols);
@@ -90,9 +114,9 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
             const int64_t from_row = task % shares * share;
             const int64_t rows = std::min(share, x.rows - from_row);
             if (rows > 0) {
-                project_segment(kernels, shifted(probes, 0, first), x, from_row, rows,
-                                segment * kSegment, count,
-                                partial + (segment * x.rows + from_row) * count);
+                project_segment<T, In>(*ops.simd, shifted(probes, 0, first), x, from_row, rows,
+                                       segment * kSegment, count,
+                                       partial + (segment * x.rows + from_row) * count);
             }
         });
         parallel_for(threads_for(ops, x.rows, segments, count), x.rows, [&](int64_t i) {
@@ -189,8 +213,8 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
     const int64_t at_once = columns_at_once(dtype, rows, length, columns);
     const int64_t segments = ceil_div(length, kSegment);
     const int64_t plain = checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
-                          element_bytes(dtype);
-    return dtype == Dtype::f32 && signs::available()
+                          element_bytes(compute_dtype(dtype));
+    return compute_dtype(dtype) == Dtype::f32 && signs::available()
                ? std::max(plain, project_signs_workspace(rows, length, columns))
                : plain;
 }
@@ -198,14 +222,16 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
 void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                        void *workspace) const
 {
-    if (has_signs(dtype, probes)) {
-        project_signs(simd->draw_bits, threads, probes, x, out, workspace);
+    if (has_signs(compute_dtype(dtype), probes)) {
+        project_signs(simd->draw_bits, threads, dtype, probes, x, out, workspace);
         return;
     }
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        project_typed<T>(*this, probes, x, out, columns_at_once(dtype, x.rows, x.cols, out.cols),
-                         static_cast<T *>(workspace));
+    with_tensor_type(dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        using T = ComputeType<In>;
+        project_typed<T, In>(*this, probes, x, out,
+                             columns_at_once(dtype, x.rows, x.cols, out.cols),
+                             static_cast<T *>(workspace));
     });
 }
 
@@ -299,17 +325,28 @@ void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix 
 void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                        Matrix out) const
 {
-    if (matrix_units && dtype == Dtype::f32) {
-        combine_split(threads, coefficients, in, columns, out);
+    if (matrix_units && compute_dtype(dtype) == Dtype::f32) {
+        combine_split(threads, dtype, coefficients, in, columns, out);
         return;
     }
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        mix_tiles<T>(
-            *this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, columns, out,
-            [&](int64_t k, int64_t terms, const Tile &tile, T *) {
-                return ConstMatrix{row<T>(in, k) + tile.position, terms, tile.length, in.stride};
-            });
+    with_tensor_type(dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        using T = ComputeType<In>;
+        const auto source = [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
+            const In *from = row<In>(in, k) + tile.position;
+            if constexpr (std::is_same_v<In, T>) {
+                return ConstMatrix{from, terms, tile.length, in.stride};
+            }
+            else {
+                for (int64_t i = 0; i < terms; ++i) {
+                    simd->halves<In>().widen(from + i * in.stride, tile.length,
+                                             scratch + i * kMixRun);
+                }
+                return ConstMatrix{scratch, terms, tile.length, kMixRun};
+            }
+        };
+        mix_tiles<T>(*this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, columns, out,
+                     source);
     });
 }
 

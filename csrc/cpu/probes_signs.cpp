@@ -22,6 +22,33 @@ float *row(Matrix matrix, int64_t i)
     return static_cast<float *>(matrix.data) + i * matrix.stride;
 }
 
+/// Rows of Float32, `stride` apart.
+struct FloatRows {
+    const float *data;
+    int64_t stride;
+};
+
+/// Places [place, place + length) of some rows of a tensor: as they lie, or widened
+/// into `wide`, `run` apart.
+FloatRows float_rows(Dtype dtype, ConstMatrix tensor, int64_t first, int64_t rows, int64_t place,
+                     int64_t length, float *wide, int64_t run)
+{
+    if (dtype == Dtype::f32) {
+        return {row(tensor, first) + place, tensor.stride};
+    }
+    with_tensor_type(dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        if constexpr (is_half<In>) {
+            const In *from = static_cast<const In *>(tensor.data) + first * tensor.stride + place;
+            for (int64_t i = 0; i < rows; ++i) {
+                best_simd_variant().halves<In>().widen(from + i * tensor.stride, length,
+                                                       wide + i * run);
+            }
+        }
+    });
+    return {wide, run};
+}
+
 Probes shifted(Probes probes, int64_t rows, int64_t columns)
 {
     probes.row += rows;
@@ -106,12 +133,13 @@ struct SignRun {
 };
 
 /// One segment of x for some blocks of its rows and some columns.
-void project_segment(DrawBits draw_bits, const Probes &probes, ConstMatrix x, int64_t from_block,
+void project_segment(DrawBits draw_bits, Dtype dtype, const Probes &probes, ConstMatrix x, int64_t from_block,
                      int64_t to_block, int64_t begin, int64_t end, int64_t columns,
                      const Partial &partial, float *sums)
 {
     SignRun run;
     alignas(64) uint16_t tiles[kRun / kDepth * kSplitTile];
+    alignas(64) float wide[kLanes * kRun];
     const uint32_t *paired[kColumnBlocks];
     for (int64_t i = 0; i < kColumnBlocks; ++i) {
         paired[i] = run.pairs[i];
@@ -123,7 +151,9 @@ void project_segment(DrawBits draw_bits, const Probes &probes, ConstMatrix x, in
             run.draw(draw_bits, shifted(probes, p, j), length, count);
             for (int64_t block = from_block; block < to_block; ++block) {
                 const int64_t first = block * kLanes;
-                split(row(x, first) + p, x.stride, std::min(kLanes, x.rows - first), length, tiles);
+                const int64_t rows = std::min(kLanes, x.rows - first);
+                const FloatRows from = float_rows(dtype, x, first, rows, p, length, wide, kRun);
+                split(from.data, from.stride, rows, length, tiles);
                 multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile,
                                 ceil_div(length, kDepth), ceil_div(count, kLanes),
                                 sums + partial.at(0, block, j / kLanes), kLanes, kSumTile,
@@ -157,7 +187,7 @@ int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns)
     return checked_mul(partial.block_bytes(), partial.column_blocks, "sketch");
 }
 
-void project_signs(DrawBits draw_bits, int threads, const Probes &probes, ConstMatrix x, Matrix out,
+void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                    void *workspace)
 {
     const Partial partial(x.rows, x.cols, out.cols);
@@ -175,7 +205,7 @@ void project_signs(DrawBits draw_bits, int threads, const Probes &probes, ConstM
             const int64_t from = task % shares * share;
             const int64_t begin = segment * partial.segment;
             const Units units(x.rows);
-            project_segment(draw_bits, shifted(probes, 0, first), x, from,
+            project_segment(draw_bits, dtype, shifted(probes, 0, first), x, from,
                             std::min(from + share, partial.row_blocks), begin,
                             std::min(begin + partial.segment, x.cols), count, partial,
                             sums + partial.at(segment, 0, 0));
@@ -271,9 +301,9 @@ constexpr int64_t kCombineBlocks = 2;           // of rows of output at a time
 /// output.
 class Combination {
   public:
-    Combination(ConstMatrix coefficients, ConstMatrix in, Matrix out, int64_t first_in,
-                int64_t first_out)
-        : in_(in), out_(out), first_in_(first_in), first_out_(first_out),
+    Combination(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out,
+                int64_t first_in, int64_t first_out)
+        : dtype_(dtype), in_(in), out_(out), first_in_(first_in), first_out_(first_out),
           depth_(std::min(kCombineDepth, in.rows - first_in)),
           rows_(std::min(kCombineBlocks * kLanes, out.rows - first_out)),
           steps_(ceil_div(depth_, kDepth))
@@ -297,7 +327,10 @@ class Combination {
             pairs[kCombineRun / kLanes * kCombineDepth / kDepth * kPieces * kPairedTile];
         const int64_t one = steps_ * kPieces * kPairedTile;
         const int64_t blocks = ceil_div(tile.length, kLanes);
-        pair_rows(row(in_, first_in_) + tile.position, in_.stride, depth_, tile.length, pairs);
+        alignas(64) float wide[kCombineDepth * kCombineRun];
+        const FloatRows from = float_rows(dtype_, in_, first_in_, depth_, tile.position,
+                                          tile.length, wide, kCombineRun);
+        pair_rows(from.data, from.stride, depth_, tile.length, pairs);
         const uint32_t *paired[kCombineRun / kLanes];
         for (int64_t i = 0; i < blocks; ++i) {
             paired[i] = pairs + i * one;
@@ -330,6 +363,7 @@ class Combination {
         }
     }
 
+    Dtype dtype_;
     ConstMatrix in_;
     Matrix out_;
     int64_t first_in_, first_out_;
@@ -339,7 +373,7 @@ class Combination {
 
 } // namespace
 
-void combine_split(int threads, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out)
+void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out)
 {
     const Tiling tiles{columns, kCombineRun};
     const int used = threads_for(threads, out.rows, in.rows, columns.total());
@@ -347,7 +381,7 @@ void combine_split(int threads, ConstMatrix coefficients, ConstMatrix in, Runs c
         const Units units(out.rows);
         for (int64_t i = 0; i < out.rows; i += kCombineBlocks * kLanes) {
             for (int64_t k = 0; k < in.rows; k += kCombineDepth) {
-                const Combination combination(coefficients, in, out, k, i);
+                const Combination combination(dtype, coefficients, in, out, k, i);
                 const int64_t end = tiles.count() * (thread + 1) / used;
                 for (int64_t t = tiles.count() * thread / used; t < end; ++t) {
                     combination.add(tiles[t]);

@@ -1,5 +1,5 @@
-// The random projection on matrix units, for Float32; see signs.hpp. The same
-// operations as ProbeOps, where signs::available().
+// The random projection on matrix units, for numbers in Float32; see signs.hpp. The
+// same operations as ProbeOps, where signs::available(). x and in are of `dtype`.
 #pragma once
 
 #include "backend.hpp"
@@ -8,7 +8,7 @@
 namespace xconv::cpu {
 
 /// Backend::project for Rademacher probes; the workspace holds partial sums.
-void project_signs(DrawBits draw_bits, int threads, const Probes &probes, ConstMatrix x, Matrix out,
+void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                    void *workspace);
 int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns);
 
@@ -17,6 +17,6 @@ void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs ro
                   ConstMatrix coefficients, Matrix out);
 
 /// Backend::combine.
-void combine_split(int threads, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out);
+void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out);
 
 } // namespace xconv::cpu
