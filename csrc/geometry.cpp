@@ -59,11 +59,11 @@ int64_t places(int64_t in, int64_t pad_begin, int64_t pad_end, int64_t window, i
     return (padded - window) / stride + 1;
 }
 
-/// Byte counts are used everywhere; prove once that they fit, with room to add up
-/// a few of them.
+/// Byte counts, of tensors and of the numbers made from them, are used everywhere;
+/// prove once that they fit, with room to add up a few of them.
 void check_bytes(std::initializer_list<int64_t> factors, Dtype dtype, const char *tensor)
 {
-    int64_t count = kSizeHeadroom * element_bytes(dtype);
+    int64_t count = kSizeHeadroom * element_bytes(compute_dtype(dtype));
     for (const int64_t factor : factors) {
         count = checked_mul(count, factor, tensor);
     }
@@ -79,8 +79,9 @@ Dtype checked_dtype(xconv_dtype dtype)
     case XCONV_F64:
         return Dtype::f64;
     case XCONV_F16:
+        return Dtype::f16;
     case XCONV_BF16:
-        fail(XCONV_UNSUPPORTED, "dtype = {}: 16-bit tensors are not in this version", dtype);
+        return Dtype::bf16;
     default:
         fail(XCONV_INVALID_ARGUMENT, "dtype = {}: not an xconv_dtype", dtype);
     }

@@ -1,5 +1,5 @@
-// Exact Float32 passes by oneDNN. Each factory returns null for what oneDNN has
-// no good kernel for.
+// Exact passes by oneDNN, summed in Float32. Each factory returns null for what
+// oneDNN has no good kernel for.
 #pragma once
 
 #include <cstdint>

@@ -19,10 +19,11 @@ struct DataStage {
     std::string name;
 
     static std::optional<DataStage> make(const dnnl::engine &engine, const ConvGeometry &g,
-                                         const ConvLayouts &layouts)
+                                         const ConvLayouts &layouts, DataType factors)
     {
         const ConvShape shape = conv_shape(g);
-        const auto hint = forward_desc(engine, shape, layouts, user_scratchpad());
+        const auto hint =
+            forward_desc(engine, shape, hint_layouts(g, layouts, factors), user_scratchpad());
         if (!hint) {
             return std::nullopt;
         }
@@ -35,9 +36,10 @@ struct DataStage {
         s.weights = desc.weights_desc();
         s.diff_dst = desc.diff_dst_desc();
         s.scratchpad = desc.scratchpad_desc();
-        s.dx = Relayout(engine, s.diff_src, rows_of(shape.src, g.x_channel));
-        s.w = Relayout(engine, plain(shape.weights), s.weights);
-        s.dy = Relayout(engine, rows_of(shape.dst, g.y_channel), s.diff_dst);
+        const DataType type = data_type(g.dtype);
+        s.dx = Relayout(engine, s.diff_src, rows_of(shape.src, g.x_channel, type));
+        s.w = Relayout(engine, plain(shape.weights, type), s.weights);
+        s.dy = Relayout(engine, rows_of(shape.dst, g.y_channel, type), s.diff_dst);
         s.kernel = dnnl::convolution_backward_data(desc);
         s.name = desc.impl_info_str();
         return s;
@@ -54,8 +56,8 @@ struct DataStage {
         return sizes;
     }
 
-    void run(const Call &call, const Lane &lane, const void *filter, const float *dy_in,
-             float *dx_out) const
+    void run(const Call &call, const Lane &lane, const void *filter, const void *dy_in,
+             void *dx_out) const
     {
         const void *dy_here = dy(call, dy_in, lane.y);
         void *dx_here = dx.bytes_from() == 0 ? dx_out : lane.x;
@@ -70,7 +72,7 @@ struct DataStage {
 class OnednnData final : public DataPass {
   public:
     OnednnData(const ConvGeometry &g, Stages<DataStage> stages)
-        : stages_(std::move(stages)), x_sample_(g.x_sample()), y_sample_(g.y_sample())
+        : stages_(std::move(stages)), sample_(g)
     {
     }
     [[nodiscard]] int64_t workspace() const override { return stages_.workspace(); }
@@ -83,15 +85,15 @@ class OnednnData final : public DataPass {
             const void *filter = stages_.front().w(stages_.call(space.lane(0)), w, space.shared());
             stages_.for_chunks(space, [&](const Call &call, const Lane &lane,
                                           const DataStage &stage, int64_t sample, bool) {
-                stage.run(call, lane, filter, floats(dy, sample * y_sample_),
-                          static_cast<float *>(dx) + sample * x_sample_);
+                stage.run(call, lane, filter, at_byte(dy, sample * sample_.y),
+                          at_byte(dx, sample * sample_.x));
             });
         });
     }
 
   private:
     Stages<DataStage> stages_;
-    int64_t x_sample_, y_sample_;
+    SampleBytes sample_;
 };
 
 } // namespace

@@ -26,10 +26,11 @@ struct FilterStage {
     std::string name;
 
     static std::optional<FilterStage> make(const dnnl::engine &engine, const ConvGeometry &g,
-                                           const ConvLayouts &layouts)
+                                           const ConvLayouts &layouts, DataType factors)
     {
         const ConvShape shape = conv_shape(g);
-        const auto hint = forward_desc(engine, shape, layouts, user_scratchpad());
+        const auto hint =
+            forward_desc(engine, shape, hint_layouts(g, layouts, factors), user_scratchpad());
         if (!hint) {
             return std::nullopt;
         }
@@ -42,10 +43,12 @@ struct FilterStage {
         s.weights = desc.diff_weights_desc();
         s.diff_dst = desc.diff_dst_desc();
         s.scratchpad = desc.scratchpad_desc();
-        s.x = Relayout(engine, rows_of(shape.src, g.x_channel), s.src);
-        s.dy = Relayout(engine, rows_of(shape.dst, g.y_channel), s.diff_dst);
-        s.assign_dw = Relayout(engine, s.weights, plain(shape.weights), Relayout::Mode::copy);
-        s.add_dw = Relayout(engine, s.weights, plain(shape.weights), Relayout::Mode::add);
+        const DataType type = data_type(g.dtype);
+        const MemoryDesc sum = plain(shape.weights, DataType::f32);
+        s.x = Relayout(engine, rows_of(shape.src, g.x_channel, type), s.src);
+        s.dy = Relayout(engine, rows_of(shape.dst, g.y_channel, type), s.diff_dst);
+        s.assign_dw = Relayout(engine, s.weights, sum, Relayout::Mode::copy);
+        s.add_dw = Relayout(engine, s.weights, sum, Relayout::Mode::add);
         s.kernel = dnnl::convolution_backward_weights(desc);
         s.name = desc.impl_info_str();
         return s;
@@ -68,7 +71,7 @@ struct FilterStage {
         return Relayout::size(weights) / element_bytes(Dtype::f32);
     }
 
-    void run(const Call &call, const Lane &lane, const float *x_in, const float *dy_in,
+    void run(const Call &call, const Lane &lane, const void *x_in, const void *dy_in,
              float *dw) const
     {
         const void *x_here = x(call, x_in, lane.x);
@@ -85,7 +88,7 @@ struct FilterStage {
 class OnednnFilter final : public FilterPass {
   public:
     OnednnFilter(const ConvGeometry &g, Stages<FilterStage> stages)
-        : stages_(std::move(stages)), x_sample_(g.x_sample()), y_sample_(g.y_sample())
+        : stages_(std::move(stages)), sample_(g)
     {
     }
     [[nodiscard]] int64_t workspace() const override { return stages_.workspace(); }
@@ -97,8 +100,8 @@ class OnednnFilter final : public FilterPass {
             const Space space = stages_.space(workspace);
             stages_.for_chunks(space, [&](const Call &call, const Lane &lane,
                                           const FilterStage &stage, int64_t sample, bool first) {
-                stage.run(call, lane, floats(x, sample * x_sample_), floats(dy, sample * y_sample_),
-                          first ? lane.sum : lane.part);
+                stage.run(call, lane, at_byte(x, sample * sample_.x),
+                          at_byte(dy, sample * sample_.y), first ? lane.sum : lane.part);
                 if (!first) {
                     stages_.share(stage.filter_count(), [&](int64_t from, int64_t count) {
                         add_to(lane.sum + from, lane.part + from, count);
@@ -129,7 +132,7 @@ class OnednnFilter final : public FilterPass {
     }
 
     Stages<FilterStage> stages_;
-    int64_t x_sample_, y_sample_;
+    SampleBytes sample_;
 };
 
 } // namespace

@@ -13,13 +13,13 @@ namespace {
 struct ForwardStage {
     static constexpr Direction direction = Direction::forward;
 
-    Relayout x, w, y;
+    Relayout x, w, b, y;
     MemoryDesc src, weights, bias, dst, scratchpad;
     dnnl::convolution_forward kernel;
     std::string name;
 
     static std::optional<ForwardStage> make(const dnnl::engine &engine, const ConvGeometry &g,
-                                            const ConvLayouts &layouts)
+                                            const ConvLayouts &layouts, DataType /*factors*/)
     {
         const ConvShape shape = conv_shape(g);
         const auto desc = forward_desc(engine, shape, layouts, user_scratchpad());
@@ -32,9 +32,11 @@ struct ForwardStage {
         s.bias = desc.bias_desc();
         s.dst = desc.dst_desc();
         s.scratchpad = desc.scratchpad_desc();
-        s.x = Relayout(engine, rows_of(shape.src, g.x_channel), s.src);
-        s.w = Relayout(engine, plain(shape.weights), s.weights);
-        s.y = Relayout(engine, s.dst, rows_of(shape.dst, g.y_channel));
+        const DataType type = data_type(g.dtype);
+        s.x = Relayout(engine, rows_of(shape.src, g.x_channel, type), s.src);
+        s.w = Relayout(engine, plain(shape.weights, type), s.weights);
+        s.b = Relayout(engine, {shape.bias, type, dnnl::memory::format_tag::a}, s.bias);
+        s.y = Relayout(engine, s.dst, rows_of(shape.dst, g.y_channel, type));
         s.kernel = dnnl::convolution_forward(desc);
         s.name = desc.impl_info_str();
         return s;
@@ -46,13 +48,13 @@ struct ForwardStage {
         sizes.shared = round_up(w.bytes_to(), kAlignment) + Relayout::size(bias);
         sizes.x = x.bytes_to();
         sizes.y = y.bytes_from();
-        sizes.scratch =
-            std::max({Relayout::size(scratchpad), x.scratch(), w.scratch(), y.scratch()});
+        sizes.scratch = std::max(
+            {Relayout::size(scratchpad), x.scratch(), w.scratch(), b.scratch(), y.scratch()});
         return sizes;
     }
 
-    void run(const Call &call, const Lane &lane, const float *x_in, const void *filter,
-             const void *offset, float *y_out) const
+    void run(const Call &call, const Lane &lane, const void *x_in, const void *filter,
+             const void *offset, void *y_out) const
     {
         const void *x_here = x(call, x_in, lane.x);
         void *y_here = y.bytes_from() == 0 ? y_out : lane.y;
@@ -68,7 +70,7 @@ struct ForwardStage {
 class OnednnForward final : public ForwardPass {
   public:
     OnednnForward(const ConvGeometry &g, Stages<ForwardStage> stages)
-        : stages_(std::move(stages)), x_sample_(g.x_sample()), y_sample_(g.y_sample())
+        : stages_(std::move(stages)), sample_(g)
     {
     }
     [[nodiscard]] int64_t workspace() const override { return stages_.workspace(); }
@@ -80,25 +82,25 @@ class OnednnForward final : public ForwardPass {
             const Space space = stages_.space(workspace);
             const ForwardStage &any = stages_.front();
             Arena shared(space.shared());
-            void *filter_space = shared.take(any.w.bytes_to());
-            const void *filter = any.w(stages_.call(space.lane(0)), w, filter_space);
+            const Call first = stages_.call(space.lane(0));
+            const void *filter = any.w(first, w, shared.take(any.w.bytes_to()));
+            const int64_t bias_bytes = Relayout::size(any.bias);
+            auto *bias_space = shared.take<std::byte>(bias_bytes);
             if (bias == nullptr) { // the kernel always adds one
-                const int64_t bytes = Relayout::size(any.bias);
-                auto *zeros = shared.take<std::byte>(bytes);
-                std::fill_n(zeros, bytes, std::byte{0});
-                bias = zeros;
+                std::fill_n(bias_space, bias_bytes, std::byte{0});
             }
+            const void *offset = bias == nullptr ? bias_space : any.b(first, bias, bias_space);
             stages_.for_chunks(space, [&](const Call &call, const Lane &lane,
                                           const ForwardStage &stage, int64_t sample, bool) {
-                stage.run(call, lane, floats(x, sample * x_sample_), filter, bias,
-                          static_cast<float *>(y) + sample * y_sample_);
+                stage.run(call, lane, at_byte(x, sample * sample_.x), filter, offset,
+                          at_byte(y, sample * sample_.y));
             });
         });
     }
 
   private:
     Stages<ForwardStage> stages_;
-    int64_t x_sample_, y_sample_;
+    SampleBytes sample_;
 };
 
 } // namespace

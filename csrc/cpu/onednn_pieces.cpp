@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <string_view>
 
 namespace xconv::cpu::onednn {
 
@@ -46,18 +47,60 @@ double filter_bytes(const ConvGeometry &g)
                          round_up(g.in_per_group(), kChannelBlock) * g.kernel_points());
 }
 
-MemoryDesc channels_last(const memory::dims &dims)
+MemoryDesc channels_last(const memory::dims &dims, DataType type)
 {
     using Tag = memory::format_tag;
     constexpr Tag tags[] = {Tag::acb, Tag::acdb, Tag::acdeb};
-    return {dims, memory::data_type::f32, tags[dims.size() - 3]};
+    return {dims, type, tags[dims.size() - 3]};
+}
+
+bool multiplies_bfloat16()
+{
+    const auto has = [](dnnl::cpu_isa isa) {
+        const auto wanted = static_cast<unsigned>(isa);
+        return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+    };
+    return has(dnnl::cpu_isa::avx512_core_bf16);
+}
+
+/// Sufficient for every window to have a tap inside x.
+bool windows_meet_x(const ConvGeometry &g)
+{
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        const int64_t extent = g.dilation[axis] * (g.kernel[axis] - 1) + 1;
+        if (std::max(g.pad_begin[axis], g.pad_end[axis]) >= extent || g.in[axis] < extent) {
+            return false;
+        }
+    }
+    return true;
 }
 
 } // namespace
 
+DataType data_type(Dtype dtype)
+{
+    switch (dtype) {
+    case Dtype::f16:
+        return DataType::f16;
+    case Dtype::bf16:
+        return DataType::bf16;
+    default:
+        return DataType::f32;
+    }
+}
+
+std::vector<DataType> factor_types(const ConvGeometry &g)
+{
+    // Where windows lie in padding alone, AMX kernels of oneDNN 2.6 crash.
+    if (g.dtype == Dtype::bf16 && multiplies_bfloat16() && windows_meet_x(g)) {
+        return {DataType::bf16, DataType::f32};
+    }
+    return {DataType::f32};
+}
+
 bool representable(const ConvGeometry &g)
 {
-    if (g.dtype != Dtype::f32) {
+    if (g.dtype == Dtype::f64) {
         return false;
     }
     constexpr int64_t largest = std::numeric_limits<int32_t>::max();
@@ -92,13 +135,13 @@ ConvShape conv_shape(const ConvGeometry &g)
     return shape;
 }
 
-Layout preferred_layout(const ConvGeometry &g, Direction direction)
+Layout preferred_layout(const ConvGeometry &g, Direction direction, DataType factors)
 {
     // Blocks win when full. From timings of oneDNN 2.6 with AVX-512 for 1 to 64
     // channels, 3x3: part-filled blocks cost up to 3.5 times as much as channels
     // last, except in the forward pass, which reads few channels as they lie.
     const bool few = g.in_channels <= 3;
-    if (g.groups > 1 || direction == Direction::forward) {
+    if (g.groups > 1 || direction == Direction::forward || factors != DataType::f32) {
         return Layout::blocked;
     }
     if (direction == Direction::backward_filter) {
@@ -112,31 +155,43 @@ Layout preferred_layout(const ConvGeometry &g, Direction direction)
                : Layout::blocked;
 }
 
-ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout)
+ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout, Direction direction,
+                         DataType factors)
 {
     const ConvShape shape = conv_shape(g);
-    const auto any = [](const memory::dims &dims) {
-        return MemoryDesc(dims, memory::data_type::f32, memory::format_tag::any);
+    const auto type = [&](Direction made_by) {
+        return direction == made_by ? DataType::f32 : factors;
     };
-    const MemoryDesc bias(shape.bias, memory::data_type::f32, memory::format_tag::a);
-    switch (layout) {
-    case Layout::channels_last:
-        return {channels_last(shape.src), any(shape.weights), bias, channels_last(shape.dst)};
-    case Layout::plain:
-        return {plain(shape.src), any(shape.weights), bias, plain(shape.dst)};
-    default:
-        return {any(shape.src), any(shape.weights), bias, any(shape.dst)};
-    }
+    const auto images = [&](const memory::dims &dims, DataType of) {
+        switch (layout) {
+        case Layout::channels_last:
+            return channels_last(dims, of);
+        case Layout::plain:
+            return plain(dims, of);
+        default:
+            return MemoryDesc(dims, of, memory::format_tag::any);
+        }
+    };
+    return {images(shape.src, type(Direction::backward_data)),
+            {shape.weights, type(Direction::backward_filter), memory::format_tag::any},
+            {shape.bias, DataType::f32, memory::format_tag::a},
+            images(shape.dst, type(Direction::forward))};
 }
 
-MemoryDesc plain(const memory::dims &dims)
+ConvLayouts hint_layouts(const ConvGeometry &g, const ConvLayouts &layouts, DataType factors)
+{
+    return factors == DataType::f32 ? layouts
+                                    : conv_layouts(g, Layout::blocked, Direction::forward, factors);
+}
+
+MemoryDesc plain(const memory::dims &dims, DataType type)
 {
     using Tag = memory::format_tag;
     constexpr Tag tags[] = {Tag::abc, Tag::abcd, Tag::abcde, Tag::abcdef};
-    return {dims, memory::data_type::f32, tags[dims.size() - 3]};
+    return {dims, type, tags[dims.size() - 3]};
 }
 
-MemoryDesc rows_of(const memory::dims &dims, int64_t channel)
+MemoryDesc rows_of(const memory::dims &dims, int64_t channel, DataType type)
 {
     memory::dims strides(dims.size(), 1);
     for (size_t axis = dims.size() - 2; axis >= 2; --axis) {
@@ -144,7 +199,7 @@ MemoryDesc rows_of(const memory::dims &dims, int64_t channel)
     }
     strides[1] = channel;
     strides[0] = channel * dims[1];
-    return {dims, memory::data_type::f32, strides};
+    return {dims, type, strides};
 }
 
 dnnl::primitive_attr user_scratchpad()
@@ -168,6 +223,11 @@ Relayout::Relayout(const dnnl::engine &engine, const MemoryDesc &from, const Mem
         attr.set_post_ops(add);
     }
     const dnnl::reorder::primitive_desc desc(engine, from, engine, to, attr);
+    if (from.data_type() != to.data_type() &&
+        std::string_view(desc.impl_info_str()).substr(0, 3) != "jit") {
+        // Element by element: conv_widened.cpp is much faster.
+        throw dnnl::error(dnnl_unimplemented, "a slow change of type");
+    }
     scratch_desc_ = desc.scratchpad_desc();
     scratch_ = size(scratch_desc_);
     reorder_.emplace(desc);

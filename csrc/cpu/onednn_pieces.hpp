@@ -35,6 +35,12 @@ ConvShape conv_shape(const ConvGeometry &g);
 
 enum class Direction { forward, backward_data, backward_filter };
 
+using DataType = dnnl::memory::data_type;
+DataType data_type(Dtype dtype);
+/// Types that a kernel may multiply the tensors in, best first. Its result is Float32
+/// always: the change of layout behind it rounds once.
+std::vector<DataType> factor_types(const ConvGeometry &g);
+
 /// How the kernel is asked to keep x and y.
 enum class Layout {
     blocked,       // oneDNN's choice: channels in blocks as long as a vector
@@ -42,13 +48,17 @@ enum class Layout {
     plain          // as the caller has them
 };
 /// The layout whose kernel, changes of layout included, is the fastest.
-Layout preferred_layout(const ConvGeometry &g, Direction direction);
-ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout);
+Layout preferred_layout(const ConvGeometry &g, Direction direction, DataType factors);
+ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout, Direction direction,
+                         DataType factors);
+/// Layouts for the descriptor of a forward pass that those of backward passes ask
+/// for, and look at little.
+ConvLayouts hint_layouts(const ConvGeometry &g, const ConvLayouts &layouts, DataType factors);
 
 /// The caller's layouts, slowest axis first.
-MemoryDesc plain(const dnnl::memory::dims &dims);
+MemoryDesc plain(const dnnl::memory::dims &dims, DataType type);
 /// The same, with `channel` elements from one channel to the next.
-MemoryDesc rows_of(const dnnl::memory::dims &dims, int64_t channel);
+MemoryDesc rows_of(const dnnl::memory::dims &dims, int64_t channel, DataType type);
 
 /// Scratch memory in the workspace, none allocated by the library.
 dnnl::primitive_attr user_scratchpad();
@@ -65,11 +75,11 @@ struct Call {
     }
 };
 
-/// A change of layout.
+/// A change of layout, and of type where the types differ.
 class Relayout {
   public:
     enum class Mode {
-        view, // nothing happens where the layouts are the same
+        view, // nothing happens where both are the same
         copy,
         add // to what is there
     };

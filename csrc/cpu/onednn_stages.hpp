@@ -3,13 +3,14 @@
 //
 // A Stage is that kernel for one number of samples:
 //     static constexpr Direction direction;
-//     static std::optional<Stage> make(engine, geometry of a chunk, layouts);
-//                          // nothing where oneDNN has no fast kernel
+//     static std::optional<Stage> make(engine, geometry of a chunk, layouts, type of
+//                          the factors); // nothing where oneDNN has no fast kernel
 //     MemoryDesc weights;  // the kernel's layout of the filter
 //     std::string name;    // of the kernel
 //     Sizes sizes(bool several) const; // several: chunks in a lane
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -31,10 +32,20 @@ template <class Desc> bool usable(const Desc &desc)
     return static_cast<bool>(desc) && !std::string_view(desc.impl_info_str()).starts_with("ref");
 }
 
-inline const float *floats(const void *data, int64_t offset = 0)
+inline const void *at_byte(const void *data, int64_t offset)
 {
-    return static_cast<const float *>(data) + offset;
+    return static_cast<const std::byte *>(data) + offset;
 }
+inline void *at_byte(void *data, int64_t offset) { return static_cast<std::byte *>(data) + offset; }
+
+/// Bytes from one sample of x and of y to the next.
+struct SampleBytes {
+    int64_t x, y;
+    explicit SampleBytes(const ConvGeometry &g)
+        : x(g.x_sample() * element_bytes(g.dtype)), y(g.y_sample() * element_bytes(g.dtype))
+    {
+    }
+};
 
 template <class Stage> class Stages {
   public:
@@ -118,15 +129,18 @@ template <class Stage> class Stages {
     void add(const ConvGeometry &chunk)
     {
         complete_ = false;
-        for (const Layout layout : {preferred_layout(chunk, Stage::direction), Layout::blocked}) {
-            ConvLayouts layouts = conv_layouts(chunk, layout);
-            if (!stages_.empty()) { // the stages share one filter
-                layouts.weights = stages_.front().weights;
-            }
-            if (auto stage = Stage::make(engine_, chunk, layouts)) {
-                stages_.push_back(std::move(*stage));
-                complete_ = true;
-                return;
+        for (const DataType factors : factor_types(chunk)) {
+            for (const Layout layout :
+                 {preferred_layout(chunk, Stage::direction, factors), Layout::blocked}) {
+                ConvLayouts layouts = conv_layouts(chunk, layout, Stage::direction, factors);
+                if (!stages_.empty()) { // the stages share one filter
+                    layouts.weights = stages_.front().weights;
+                }
+                if (auto stage = Stage::make(engine_, chunk, layouts, factors)) {
+                    stages_.push_back(std::move(*stage));
+                    complete_ = true;
+                    return;
+                }
             }
         }
     }
