@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <limits>
+#include <type_traits>
 
 #include "checked.hpp"
 #include "cpu/bitstream.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/simd.hpp"
 #include "cpu/window.hpp"
 
 namespace xconv::cpu {
@@ -31,11 +33,27 @@ Taps taps_at(const PoolGeometry &g, std::size_t axis, int64_t out)
     return {std::max<int64_t>(0, -start), std::min(g.kernel[axis], g.in[axis] - start)};
 }
 
+/// A 16-bit number as an integer of the same order, all NaNs above the numbers.
+template <class Half> int16_t rank_of(Half value)
+{
+    constexpr uint16_t infinity = std::is_same_v<Half, Float16> ? 0x7C00 : 0x7F80;
+    const auto magnitude = static_cast<uint16_t>(value.bits & 0x7FFFU);
+    const auto rank = static_cast<int16_t>(magnitude > infinity ? 0x7FFF : magnitude);
+    const bool negative = value.bits > 0x8000U && magnitude <= infinity;
+    return static_cast<int16_t>(negative ? -rank : rank);
+}
+
 /// The greater of best and value, and its place; NaN wins, and stays.
 template <class T> void challenge(T value, uint32_t here, T &best, uint32_t &place)
 {
     // Written so that compilers make vector code of it.
-    const bool wins = best == best ? !(value <= best) : false; // NOLINT
+    bool wins = false;
+    if constexpr (is_half<T>) {
+        wins = rank_of(value) > rank_of(best);
+    }
+    else {
+        wins = best == best ? !(value <= best) : false; // NOLINT
+    }
     const T most = wins ? value : best;
     place = wins ? here : place;
     best = most;
@@ -80,7 +98,7 @@ void scan_line(const PoolGeometry &g, const T *plane, int64_t od, int64_t oh, in
     // -inf never beats an element, so the first real tap has to be the default.
     for (int64_t i = 0; i < count; ++i) {
         const int64_t before = g.pad_begin[2] - (ow + i) * step;
-        best[i] = -std::numeric_limits<T>::infinity();
+        best[i] = static_cast<T>(-std::numeric_limits<ComputeType<T>>::infinity());
         place[i] = static_cast<uint32_t>((depth.first * g.kernel[1] + height.first) * g.kernel[2] +
                                          std::max<int64_t>(0, before));
     }
@@ -173,12 +191,82 @@ void backward_plane(const PoolGeometry &g, const Offsets &offsets, BitReader pla
     }
 }
 
+/// Elements [first, last) of an axis.
+struct Range {
+    int64_t first, last;
+};
+
+/// Outputs whose windows meet a range of elements.
+Range outputs_over(const PoolGeometry &g, std::size_t axis, Range in)
+{
+    const int64_t before = in.first + g.pad_begin[axis] - g.kernel[axis];
+    const int64_t last = (in.last - 1 + g.pad_begin[axis]) / g.stride[axis];
+    return {before < 0 ? 0 : before / g.stride[axis] + 1, std::min(last + 1, g.out[axis])};
+}
+
+/// 16-bit dx is summed in Float32, a tile of it at a time, and rounded once: a tile
+/// is a plane, some lines of one slice of it, or a part of a line.
+constexpr int64_t kTile = 4096;
+
+template <class T>
+void backward_tile(const PoolGeometry &g, const Offsets &offsets, const uint8_t *index,
+                   int64_t plane, const std::array<Range, 3> &tile, const T *dy, T *dx)
+{
+    std::array<float, kTile> sums;
+    const int64_t begin =
+        (tile[0].first * g.in[1] + tile[1].first) * g.in[2] + tile[2].first; // in the plane
+    int64_t count = 1;
+    for (const Range &range : tile) {
+        count *= range.last - range.first;
+    }
+    std::fill_n(sums.data(), count, 0.0F);
+    const Range depth = outputs_over(g, 0, tile[0]);
+    const Range height = outputs_over(g, 1, tile[1]);
+    const Range width = outputs_over(g, 2, tile[2]);
+    for (int64_t od = depth.first; od < depth.last; ++od) {
+        const int64_t id = od * g.stride[0] - g.pad_begin[0];
+        for (int64_t oh = height.first; oh < height.last; ++oh) {
+            const int64_t ih = oh * g.stride[1] - g.pad_begin[1];
+            const int64_t window = (id * g.in[1] + ih) * g.in[2] - g.pad_begin[2] - begin;
+            const int64_t line = plane * g.out_points() + (od * g.out[1] + oh) * g.out[2];
+            BitReader places(index, line + width.first, g.index_bits);
+            for (int64_t ow = width.first; ow < width.last; ++ow) {
+                const int64_t at = window + ow * g.stride[2] + offsets[places.next()];
+                if (at >= 0 && at < count) {
+                    sums[static_cast<std::size_t>(at)] += static_cast<float>(dy[line + ow]);
+                }
+            }
+        }
+    }
+    best_simd_variant().halves<T>().narrow(sums.data(), count, dx + plane * g.in_points() + begin);
+}
+
+template <class T>
+void backward_tiles(const PoolGeometry &g, const Offsets &offsets, const uint8_t *index,
+                    int64_t plane, const T *dy, T *dx)
+{
+    const int64_t slices = g.in_points() <= kTile ? g.in[0] : 1;
+    const int64_t lines = std::clamp<int64_t>(kTile / g.in[2], 1, g.in[1]);
+    const int64_t columns = std::min(kTile, g.in[2]);
+    for (int64_t d = 0; d < g.in[0]; d += slices) {
+        for (int64_t h = 0; h < g.in[1]; h += lines) {
+            for (int64_t w = 0; w < g.in[2]; w += columns) {
+                backward_tile(g, offsets, index, plane,
+                              {{{d, d + slices},
+                                {h, std::min(h + lines, g.in[1])},
+                                {w, std::min(w + columns, g.in[2])}}},
+                              dy, dx);
+            }
+        }
+    }
+}
+
 } // namespace
 
 void maxpool_forward(const PoolGeometry &g, const void *x, void *y, uint8_t *index, int threads)
 {
     const int64_t blocks = ceil_div(g.out_count(), kBlock);
-    with_type(g.dtype, [&](auto tag) {
+    with_tensor_type(g.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         parallel_for(threads, ceil_div(blocks, kBlocks), [&](int64_t task) {
             Places places;
@@ -199,13 +287,19 @@ void maxpool_backward(const PoolGeometry &g, const uint8_t *index, const void *d
                       int threads)
 {
     const Offsets offsets(g);
-    with_type(g.dtype, [&](auto tag) {
+    with_tensor_type(g.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         parallel_for(threads, g.planes, [&](int64_t plane) {
-            const int64_t first = plane * g.out_points();
-            backward_plane(g, offsets, BitReader(index, first, g.index_bits),
-                           static_cast<const T *>(dy) + first,
-                           static_cast<T *>(dx) + plane * g.in_points());
+            if constexpr (is_half<T>) {
+                backward_tiles(g, offsets, index, plane, static_cast<const T *>(dy),
+                               static_cast<T *>(dx));
+            }
+            else {
+                const int64_t first = plane * g.out_points();
+                backward_plane(g, offsets, BitReader(index, first, g.index_bits),
+                               static_cast<const T *>(dy) + first,
+                               static_cast<T *>(dx) + plane * g.in_points());
+            }
         });
     });
 }

@@ -10,6 +10,7 @@
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/simd.hpp"
 
 namespace xconv::cpu {
 
@@ -134,33 +135,58 @@ template <class Body> void for_blocks(int64_t count, int threads, const Body &bo
     });
 }
 
+/// body(first, count, from, to) for every block: `from` and `to` are the block of in
+/// and out as numbers. 16-bit elements are widened, and narrowed again, in the cache.
+template <class T, class Body>
+void for_numbers(int64_t count, int threads, const void *in, void *out, const Body &body)
+{
+    const auto *from = static_cast<const T *>(in);
+    auto *to = static_cast<T *>(out);
+    for_blocks(count, threads, [&](int64_t first, int64_t here) {
+        if constexpr (is_half<T>) {
+            constexpr int64_t piece = 1024;
+            const HalfKernels<T> &halves = best_simd_variant().halves<T>();
+            std::array<float, piece> wide;
+            for (int64_t i = first; i < first + here; i += piece) {
+                const int64_t length = std::min(piece, first + here - i);
+                halves.widen(from + i, length, wide.data());
+                body(i, length, wide.data(), wide.data());
+                halves.narrow(wide.data(), length, to + i);
+            }
+        }
+        else {
+            body(first, here, from + first, to + first);
+        }
+    });
+}
+
 } // namespace
 
 void relu_forward(Dtype dtype, int64_t count, double negative_slope, double ceiling, const void *x,
                   void *y, uint8_t *mask, int threads)
 {
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
+    with_tensor_type(dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        using T = ComputeType<In>;
         const Shape<T> shape(negative_slope, ceiling);
-        for_blocks(count, threads, [&](int64_t first, int64_t here) {
-            forward_block(shape, here, static_cast<const T *>(x) + first,
-                          static_cast<T *>(y) + first,
-                          mask == nullptr ? nullptr : mask + first / 8);
-        });
+        for_numbers<In>(
+            count, threads, x, y, [&](int64_t first, int64_t here, const T *from, T *to) {
+                forward_block(shape, here, from, to, mask == nullptr ? nullptr : mask + first / 8);
+            });
     });
 }
 
 void relu_backward(Dtype dtype, int64_t count, double negative_slope, const uint8_t *mask,
                    const void *dy, void *dx, int threads)
 {
-    with_type(dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        for_blocks(count, threads, [&](int64_t first, int64_t here) {
-            const auto block =
-                negative_slope == 0 ? backward_block<false, T> : backward_block<true, T>;
-            block(static_cast<T>(negative_slope), here, mask + first / 8,
-                  static_cast<const T *>(dy) + first, static_cast<T *>(dx) + first);
-        });
+    with_tensor_type(dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        using T = ComputeType<In>;
+        const auto block = negative_slope == 0 ? backward_block<false, T> : backward_block<true, T>;
+        for_numbers<In>(count, threads, dy, dx,
+                        [&](int64_t first, int64_t here, const T *from, T *to) {
+                            block(static_cast<T>(negative_slope), here, mask + first / 8, from, to);
+                        });
     });
 }
 
