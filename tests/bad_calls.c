@@ -202,7 +202,6 @@ static const struct call_row call_rows[] = {
     {CALL(relu_forward), {ARG(count), -1}, XCONV_INVALID_ARGUMENT, "count", "-1"},
     {CALL(relu_forward), {ARG(count), HUGE_SIZE}, XCONV_OVERFLOW, "count", HUGE_TEXT},
     {CALL(relu_forward), {ARG(dtype), 4}, XCONV_INVALID_ARGUMENT, "dtype", "4"},
-    {CALL(relu_forward), {ARG(dtype), XCONV_BF16}, XCONV_UNSUPPORTED, "dtype", "3"},
 
     IS_NULL(relu_backward, context),
     IS_NULL(relu_backward, mask),
@@ -211,7 +210,6 @@ static const struct call_row call_rows[] = {
     TOO_SHORT(relu_backward, mask_bytes, 12, "12"),
     {CALL(relu_backward), {ARG(count), -9}, XCONV_INVALID_ARGUMENT, "count", "-9"},
     {CALL(relu_backward), {ARG(dtype), -1}, XCONV_INVALID_ARGUMENT, "dtype", "-1"},
-    {CALL(relu_backward), {ARG(dtype), XCONV_F16}, XCONV_UNSUPPORTED, "dtype", "2"},
 
     IS_NULL_NAMED(maxpool_query, pool, "desc"),
     IS_NULL(maxpool_query, value),

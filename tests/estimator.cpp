@@ -60,7 +60,7 @@ Tensor combined(Tensor a, double factor, const Tensor &b)
 
 /// Sketches of all unit vectors, [Ci * N][kept_per_sample], in one batch.
 template <class T>
-std::vector<T> sketch_units(const Conv &conv, const Scheme &scheme, uint64_t seed)
+std::vector<support::Number<T>> sketch_units(const Conv &conv, const Scheme &scheme, uint64_t seed)
 {
     Conv units = conv;
     units.batch = conv.x_count() / conv.batch;
@@ -70,7 +70,7 @@ std::vector<T> sketch_units(const Conv &conv, const Scheme &scheme, uint64_t see
     }
     support::Layer<T> layer(1, units, scheme);
     const support::Bytes bytes = layer.sketch(support::to<T>(x), seed);
-    std::vector<T> numbers(bytes.size() / sizeof(T));
+    std::vector<support::Number<T>> numbers(bytes.size() / sizeof(support::Number<T>));
     std::memcpy(numbers.data(), bytes.data(), bytes.size());
     return numbers;
 }
@@ -80,7 +80,7 @@ template <class T> double sketch_scale(const Conv &conv, Scheme scheme)
 {
     scheme.distribution = XCONV_RADEMACHER;
     double largest = 0;
-    for (const T number : sketch_units<T>(conv, scheme, 0)) {
+    for (const auto number : sketch_units<T>(conv, scheme, 0)) {
         largest = std::max(largest, std::abs(static_cast<double>(number)));
     }
     return largest;
@@ -118,7 +118,7 @@ SketchMatrix SketchMatrix::read(const Conv &conv, const Scheme &scheme, uint64_t
     SketchMatrix matrix;
     const auto length = static_cast<size_t>(conv.x_count() / conv.batch);
     const auto kept = static_cast<size_t>(kept_per_sample(scheme, conv));
-    const std::vector<T> numbers = sketch_units<T>(conv, scheme, seed);
+    const auto numbers = sketch_units<T>(conv, scheme, seed);
     const double unit = 1 / sketch_scale<T>(conv, scheme);
     REQUIRE(numbers.size() == length * kept);
     matrix.rows_.assign(kept, Tensor(length));
@@ -134,6 +134,8 @@ SketchMatrix SketchMatrix::read(const Conv &conv, const Scheme &scheme, uint64_t
 
 template SketchMatrix SketchMatrix::read<float>(const Conv &, const Scheme &, uint64_t);
 template SketchMatrix SketchMatrix::read<double>(const Conv &, const Scheme &, uint64_t);
+template SketchMatrix SketchMatrix::read<support::F16>(const Conv &, const Scheme &, uint64_t);
+template SketchMatrix SketchMatrix::read<support::BF16>(const Conv &, const Scheme &, uint64_t);
 
 bool SketchMatrix::meets(size_t row, int64_t channel) const
 {

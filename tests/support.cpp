@@ -102,9 +102,10 @@ xconv_scheme_desc describe(const Scheme &scheme)
 }
 
 Plan::Plan(const Context &context, const oracle::Conv &conv, xconv_dtype dtype,
-           const Scheme &scheme, const Options &options)
+           const Scheme &scheme, const Options &options, bool float32_dw)
 {
-    const xconv_conv_desc conv_desc = describe(conv, dtype);
+    xconv_conv_desc conv_desc = describe(conv, dtype);
+    conv_desc.float32_dw = float32_dw ? 1 : 0;
     const xconv_scheme_desc scheme_desc = describe(scheme);
     xconv_plan_options option_desc = XCONV_PLAN_OPTIONS_INIT;
     option_desc.contraction = options.contraction;
@@ -132,13 +133,15 @@ void require_intact(const Guarded<unsigned char> &workspace)
 
 } // namespace
 
-template <class T>
-Layer<T>::Layer(int threads, const oracle::Conv &conv, const Scheme &scheme, const Options &options)
-    : conv_(conv), context_(threads), plan_(context_, conv, dtype_of<T>, scheme, options)
+template <class T, class Dw>
+Layer<T, Dw>::Layer(int threads, const oracle::Conv &conv, const Scheme &scheme,
+                    const Options &options)
+    : conv_(conv), context_(threads),
+      plan_(context_, conv, dtype_of<T>, scheme, options, !std::is_same_v<T, Dw>)
 {
 }
 
-template <class T> Guarded<unsigned char> &Layer<T>::workspace(xconv_query pass)
+template <class T, class Dw> Guarded<unsigned char> &Layer<T, Dw>::workspace(xconv_query pass)
 {
     for (auto &[query, buffer] : workspaces_) {
         if (query == pass) {
@@ -149,9 +152,9 @@ template <class T> Guarded<unsigned char> &Layer<T>::workspace(xconv_query pass)
     return *workspaces_.back().second;
 }
 
-template <class T>
-std::vector<T> Layer<T>::forward(const std::vector<T> &x, const std::vector<T> &w,
-                                 const std::vector<T> *bias)
+template <class T, class Dw>
+std::vector<T> Layer<T, Dw>::forward(const std::vector<T> &x, const std::vector<T> &w,
+                                     const std::vector<T> *bias)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_FORWARD);
     Guarded<T> y(conv_.y_count());
@@ -162,10 +165,10 @@ std::vector<T> Layer<T>::forward(const std::vector<T> &x, const std::vector<T> &
     return y.take();
 }
 
-template <class T>
-std::vector<T> Layer<T>::forward_and_sketch(const std::vector<T> &x, const std::vector<T> &w,
-                                            const std::vector<T> *bias, uint64_t seed,
-                                            Bytes &sketch)
+template <class T, class Dw>
+std::vector<T> Layer<T, Dw>::forward_and_sketch(const std::vector<T> &x, const std::vector<T> &w,
+                                                const std::vector<T> *bias, uint64_t seed,
+                                                Bytes &sketch)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_FORWARD);
     Guarded<T> y(conv_.y_count());
@@ -178,7 +181,7 @@ std::vector<T> Layer<T>::forward_and_sketch(const std::vector<T> &x, const std::
     return y.take();
 }
 
-template <class T> Bytes Layer<T>::sketch(const std::vector<T> &x, uint64_t seed)
+template <class T, class Dw> Bytes Layer<T, Dw>::sketch(const std::vector<T> &x, uint64_t seed)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_SKETCH);
     Guarded<unsigned char> kept(sketch_bytes());
@@ -188,12 +191,12 @@ template <class T> Bytes Layer<T>::sketch(const std::vector<T> &x, uint64_t seed
     return kept.take();
 }
 
-template <class T>
-void Layer<T>::backward_filter(const Bytes &sketch, uint64_t seed, const std::vector<T> &dy,
-                               double beta, std::vector<T> &dw)
+template <class T, class Dw>
+void Layer<T, Dw>::backward_filter(const Bytes &sketch, uint64_t seed, const std::vector<T> &dy,
+                                   double beta, std::vector<Dw> &dw)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_FILTER);
-    Guarded<T> out(conv_.w_count(), dw);
+    Guarded<Dw> out(conv_.w_count(), dw);
     REQUIRE_OK(xconv_backward_filter(context_.get(), plan_.get(), sketch.data(), sketch.size(),
                                      seed, dy.data(), beta, out.data(), scratch.data(),
                                      scratch.bytes()));
@@ -201,37 +204,38 @@ void Layer<T>::backward_filter(const Bytes &sketch, uint64_t seed, const std::ve
     dw = out.take();
 }
 
-template <class T>
-std::vector<T> Layer<T>::backward_filter(const Bytes &sketch, uint64_t seed,
-                                         const std::vector<T> &dy)
+template <class T, class Dw>
+std::vector<Dw> Layer<T, Dw>::backward_filter(const Bytes &sketch, uint64_t seed,
+                                              const std::vector<T> &dy)
 {
-    std::vector<T> dw;
+    std::vector<Dw> dw;
     backward_filter(sketch, seed, dy, 0, dw);
     return dw;
 }
 
-template <class T>
-void Layer<T>::backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy, double beta,
-                                     std::vector<T> &dw)
+template <class T, class Dw>
+void Layer<T, Dw>::backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy,
+                                         double beta, std::vector<Dw> &dw)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_FILTER_EXACT);
-    Guarded<T> out(conv_.w_count(), dw);
+    Guarded<Dw> out(conv_.w_count(), dw);
     REQUIRE_OK(xconv_backward_filter_exact(context_.get(), plan_.get(), x.data(), dy.data(), beta,
                                            out.data(), scratch.data(), scratch.bytes()));
     require_intact(scratch);
     dw = out.take();
 }
 
-template <class T>
-std::vector<T> Layer<T>::backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy)
+template <class T, class Dw>
+std::vector<Dw> Layer<T, Dw>::backward_filter_exact(const std::vector<T> &x,
+                                                    const std::vector<T> &dy)
 {
-    std::vector<T> dw;
+    std::vector<Dw> dw;
     backward_filter_exact(x, dy, 0, dw);
     return dw;
 }
 
-template <class T>
-std::vector<T> Layer<T>::backward_data(const std::vector<T> &w, const std::vector<T> &dy)
+template <class T, class Dw>
+std::vector<T> Layer<T, Dw>::backward_data(const std::vector<T> &w, const std::vector<T> &dy)
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_DATA);
     Guarded<T> dx(conv_.x_count());
@@ -241,29 +245,34 @@ std::vector<T> Layer<T>::backward_data(const std::vector<T> &w, const std::vecto
     return dx.take();
 }
 
-template <class T>
-void Layer<T>::backward_bias(const std::vector<T> &dy, double beta, std::vector<T> &db)
+template <class T, class Dw>
+void Layer<T, Dw>::backward_bias(const std::vector<T> &dy, double beta, std::vector<Dw> &db)
 {
-    Guarded<T> out(conv_.out_channels, db);
+    Guarded<Dw> out(conv_.out_channels, db);
     REQUIRE_OK(xconv_backward_bias(context_.get(), plan_.get(), dy.data(), beta, out.data()));
     db = out.take();
 }
 
-template <class T> std::vector<T> Layer<T>::backward_bias(const std::vector<T> &dy)
+template <class T, class Dw> std::vector<Dw> Layer<T, Dw>::backward_bias(const std::vector<T> &dy)
 {
-    std::vector<T> db;
+    std::vector<Dw> db;
     backward_bias(dy, 0, db);
     return db;
 }
 
-template <class T>
-std::vector<T> Layer<T>::estimate(const std::vector<T> &x, const std::vector<T> &dy, uint64_t seed)
+template <class T, class Dw>
+std::vector<Dw> Layer<T, Dw>::estimate(const std::vector<T> &x, const std::vector<T> &dy,
+                                       uint64_t seed)
 {
     return backward_filter(sketch(x, seed), seed, dy);
 }
 
 template class Layer<float>;
 template class Layer<double>;
+template class Layer<F16>;
+template class Layer<BF16>;
+template class Layer<F16, float>;
+template class Layer<BF16, float>;
 
 Tensor absolute(Tensor values)
 {

@@ -12,9 +12,11 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "catch.hpp"
+#include "half.hpp"
 #include "oracle.hpp"
 
 namespace support {
@@ -31,6 +33,11 @@ using Bytes = std::vector<unsigned char>;
     } while (false)
 
 template <class T> constexpr xconv_dtype dtype_of = sizeof(T) == 8 ? XCONV_F64 : XCONV_F32;
+template <> inline constexpr xconv_dtype dtype_of<F16> = XCONV_F16;
+template <> inline constexpr xconv_dtype dtype_of<BF16> = XCONV_BF16;
+
+/// What numbers made from tensors of T are: those of a sketch, and sums.
+template <class T> using Number = std::conditional_t<std::is_floating_point_v<T>, T, float>;
 
 template <class T> std::vector<T> to(const Tensor &values)
 {
@@ -45,6 +52,9 @@ template <class T> Tensor widen(const std::vector<T> &values)
 {
     return Tensor(values.begin(), values.end());
 }
+
+/// The values that T makes of them.
+template <class T> Tensor rounded(const Tensor &values) { return widen(to<T>(values)); }
 
 template <class T> bool same_bits(const std::vector<T> &a, const std::vector<T> &b)
 {
@@ -78,7 +88,7 @@ template <class T> class Guarded {
   public:
     explicit Guarded(int64_t count) : count_(static_cast<size_t>(count)), data_(count_ + kGuard)
     {
-        std::memset(data_.data(), 0xFF, data_.size() * sizeof(T));
+        std::memset(static_cast<void *>(data_.data()), 0xFF, data_.size() * sizeof(T));
     }
     Guarded(int64_t count, const std::vector<T> &from) : Guarded(count)
     {
@@ -146,7 +156,7 @@ xconv_scheme_desc describe(const Scheme &scheme);
 class Plan {
   public:
     Plan(const Context &context, const oracle::Conv &conv, xconv_dtype dtype,
-         const Scheme &scheme = {}, const Options &options = {});
+         const Scheme &scheme = {}, const Options &options = {}, bool float32_dw = false);
     const xconv_plan *get() const { return plan_.get(); }
     int64_t query(xconv_query what) const;
 
@@ -157,9 +167,9 @@ class Plan {
     std::unique_ptr<xconv_plan, Destroy> plan_;
 };
 
-/// One convolution ready to run in element type T. Not for sharing between
-/// threads: it owns the workspace.
-template <class T> class Layer {
+/// One convolution ready to run in element type T, with dw and db in Dw. Not for
+/// sharing between threads: it owns the workspace.
+template <class T, class Dw = T> class Layer {
   public:
     Layer(int threads, const oracle::Conv &conv, const Scheme &scheme = {},
           const Options &options = {});
@@ -173,17 +183,17 @@ template <class T> class Layer {
     std::vector<T> forward_and_sketch(const std::vector<T> &x, const std::vector<T> &w,
                                       const std::vector<T> *bias, uint64_t seed, Bytes &sketch);
     Bytes sketch(const std::vector<T> &x, uint64_t seed);
-    std::vector<T> backward_filter(const Bytes &sketch, uint64_t seed, const std::vector<T> &dy);
+    std::vector<Dw> backward_filter(const Bytes &sketch, uint64_t seed, const std::vector<T> &dy);
     void backward_filter(const Bytes &sketch, uint64_t seed, const std::vector<T> &dy, double beta,
-                         std::vector<T> &dw);
-    std::vector<T> backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy);
+                         std::vector<Dw> &dw);
+    std::vector<Dw> backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy);
     void backward_filter_exact(const std::vector<T> &x, const std::vector<T> &dy, double beta,
-                               std::vector<T> &dw);
+                               std::vector<Dw> &dw);
     std::vector<T> backward_data(const std::vector<T> &w, const std::vector<T> &dy);
-    std::vector<T> backward_bias(const std::vector<T> &dy);
-    void backward_bias(const std::vector<T> &dy, double beta, std::vector<T> &db);
+    std::vector<Dw> backward_bias(const std::vector<T> &dy);
+    void backward_bias(const std::vector<T> &dy, double beta, std::vector<Dw> &db);
     /// sketch() then backward_filter(): one draw of the estimate.
-    std::vector<T> estimate(const std::vector<T> &x, const std::vector<T> &dy, uint64_t seed);
+    std::vector<Dw> estimate(const std::vector<T> &x, const std::vector<T> &dy, uint64_t seed);
 
   private:
     /// Workspace for a pass, exactly as long as the plan asks for.
@@ -197,9 +207,15 @@ template <class T> class Layer {
 
 extern template class Layer<float>;
 extern template class Layer<double>;
+extern template class Layer<F16>;
+extern template class Layer<BF16>;
+extern template class Layer<F16, float>;
+extern template class Layer<BF16, float>;
 
 /// |actual - expected| <= factor * eps * magnitude, entry by entry. `magnitude`
-/// is the sum of the absolute values of the terms that make up an entry.
+/// is the sum of the absolute values of the terms that make up an entry. eps is that
+/// of the numbers that sums are made in; 16-bit entries are rounded once more, by
+/// half a unit in their last place, which for subnormal ones is the least number.
 template <class T>
 void require_close(const std::vector<T> &actual, const Tensor &expected, const Tensor &magnitude,
                    double factor)
@@ -207,7 +223,12 @@ void require_close(const std::vector<T> &actual, const Tensor &expected, const T
     REQUIRE(actual.size() == expected.size());
     for (size_t i = 0; i < actual.size(); ++i) {
         const double error = std::abs(static_cast<double>(actual[i]) - expected[i]);
-        const double bound = factor * std::numeric_limits<T>::epsilon() * magnitude[i];
+        double bound = factor * std::numeric_limits<Number<T>>::epsilon() * magnitude[i];
+        if (!std::is_floating_point_v<T>) {
+            bound += std::max(std::numeric_limits<T>::epsilon() * (std::abs(expected[i]) + bound),
+                              static_cast<double>(std::numeric_limits<T>::denorm_min())) /
+                     2;
+        }
         if (!(error <= bound)) {
             FAIL("entry " << i << " is " << actual[i] << " instead of " << expected[i] << ": error "
                           << error << " above the bound " << bound);

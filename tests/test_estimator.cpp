@@ -17,9 +17,12 @@ using estimator::SketchMatrix;
 using oracle::Conv;
 using oracle::product;
 using oracle::Tensor;
+using support::BF16;
+using support::F16;
 using support::Layer;
 using support::Random;
 using support::require_close;
+using support::rounded;
 using support::Scheme;
 using support::to;
 
@@ -37,9 +40,9 @@ template <class T> void check_given_probes(const Conv &conv, const Scheme &schem
 {
     INFO(conv.describe() << ", " << scheme.describe() << ", seed " << seed);
     Random random(seed);
-    const Tensor x = random.values(conv.x_count());
-    const Tensor dy = random.values(conv.y_count());
-    const Tensor before = random.values(conv.w_count());
+    const Tensor x = rounded<T>(random.values(conv.x_count()));
+    const Tensor dy = rounded<T>(random.values(conv.y_count()));
+    const Tensor before = rounded<T>(random.values(conv.w_count()));
     const SketchMatrix sketch = SketchMatrix::read<T>(conv, scheme, seed);
     const Tensor expected = backward_filter(conv, sketch.reconstruct(x), dy);
     const Tensor magnitude =
@@ -76,7 +79,7 @@ Scheme draw_scheme(Random &random)
 } // namespace
 
 TEMPLATE_TEST_CASE("estimates meet the oracle given their probes, random geometries", "[estimator]",
-                   float, double)
+                   float, double, F16, BF16)
 {
     Random random(14);
     for (uint64_t i = 0; i < 250; ++i) {
@@ -86,7 +89,7 @@ TEMPLATE_TEST_CASE("estimates meet the oracle given their probes, random geometr
 }
 
 TEMPLATE_TEST_CASE("estimates meet the oracle given their probes, special geometries",
-                   "[estimator]", float, double)
+                   "[estimator]", float, double, F16, BF16)
 {
     uint64_t seed = 1;
     for (const Conv &conv : cases::special_convs()) {

@@ -8,8 +8,10 @@
 
 using oracle::Pool;
 using oracle::Tensor;
+using support::BF16;
 using support::Context;
 using support::dtype_of;
+using support::F16;
 using support::Guarded;
 using support::Random;
 using support::to;
@@ -80,7 +82,7 @@ Pool window(int64_t height, int64_t width)
 
 } // namespace
 
-TEMPLATE_TEST_CASE("max pooling meets the oracle", "[maxpool]", float, double)
+TEMPLATE_TEST_CASE("max pooling meets the oracle", "[maxpool]", float, double, F16, BF16)
 {
     Random random(31);
     for (uint64_t i = 0; i < 300; ++i) {
@@ -114,7 +116,7 @@ TEST_CASE("an index takes as few bits as the window has places", "[maxpool]")
 }
 
 TEMPLATE_TEST_CASE("max pooling: the first of equals wins, NaN wins over numbers", "[maxpool]",
-                   float, double)
+                   float, double, F16, BF16)
 {
     using T = TestType;
     constexpr T nan = std::numeric_limits<T>::quiet_NaN();

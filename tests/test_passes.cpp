@@ -1,5 +1,5 @@
-// The exact passes against the oracle: several hundred geometries, Float32 and
-// Float64, one and two threads.
+// The exact passes against the oracle: several hundred geometries, all types, one
+// and two threads.
 //
 // Tolerance. A sum of n products, in whatever order, with or without fused
 // multiply-adds, differs from its true value by at most n u sum|terms| / (1 - n u)
@@ -16,7 +16,9 @@ using oracle::Conv;
 using oracle::product;
 using oracle::Tensor;
 using support::absolute;
+using support::BF16;
 using support::Bytes;
+using support::F16;
 using support::Layer;
 using support::Random;
 using support::require_close;
@@ -49,13 +51,22 @@ struct Data {
           bias(random.values(conv.out_channels)), dy(random.values(conv.y_count()))
     {
     }
+    /// The values that T holds exactly.
+    template <class T> Data rounded() const
+    {
+        Data copy = *this;
+        for (Tensor *tensor : {&copy.x, &copy.w, &copy.bias, &copy.dy}) {
+            *tensor = support::rounded<T>(*tensor);
+        }
+        return copy;
+    }
     Tensor x;
     Tensor w;
     Tensor bias;
     Tensor dy;
 };
 
-template <class T> void check_forward(Layer<T> &layer, const Data &data)
+template <class T, class Dw> void check_forward(Layer<T, Dw> &layer, const Data &data)
 {
     const Conv &conv = layer.conv();
     const double factor = per_output(conv) + slack;
@@ -73,17 +84,18 @@ template <class T> void check_forward(Layer<T> &layer, const Data &data)
 }
 
 /// dw with and without accumulation, by a call that takes (beta, dw).
-template <class T, class Run> void check_filter(const Layer<T> &layer, const Data &data, Run &&run)
+template <class T, class Dw, class Run>
+void check_filter(const Layer<T, Dw> &layer, const Data &data, Run &&run)
 {
     const Conv &conv = layer.conv();
     const double factor = per_filter_entry(conv) + slack;
     const Tensor exact = backward_filter(conv, data.x, data.dy);
     const Tensor magnitude = backward_filter(conv, absolute(data.x), absolute(data.dy));
-    std::vector<T> dw; // the call finds NaN in its place
+    std::vector<Dw> dw; // the call finds NaN in its place
     run(0.0, dw);
     require_close(dw, exact, magnitude, factor);
     for (const double beta : {1.0, -0.75}) {
-        std::vector<T> sum = to<T>(data.w);
+        std::vector<Dw> sum = to<Dw>(data.w);
         run(beta, sum);
         Tensor expected = exact;
         Tensor largest = magnitude;
@@ -95,7 +107,7 @@ template <class T, class Run> void check_filter(const Layer<T> &layer, const Dat
     }
 }
 
-template <class T> void check_bias(Layer<T> &layer, const Data &data)
+template <class T, class Dw> void check_bias(Layer<T, Dw> &layer, const Data &data)
 {
     const Conv &conv = layer.conv();
     const double factor = per_filter_entry(conv) + slack;
@@ -103,7 +115,7 @@ template <class T> void check_bias(Layer<T> &layer, const Data &data)
     Tensor expected = backward_bias(conv, data.dy);
     Tensor magnitude = backward_bias(conv, absolute(data.dy));
     require_close(layer.backward_bias(dy), expected, magnitude, factor);
-    std::vector<T> db = to<T>(data.bias);
+    std::vector<Dw> db = to<Dw>(data.bias);
     layer.backward_bias(dy, 0.5, db);
     for (size_t i = 0; i < expected.size(); ++i) {
         expected[i] += 0.5 * data.bias[i];
@@ -112,21 +124,22 @@ template <class T> void check_bias(Layer<T> &layer, const Data &data)
     require_close(db, expected, magnitude, factor);
 }
 
-template <class T> void check_all(const Conv &conv, int threads, uint64_t seed)
+template <class T, class Dw = T>
+void check_all(const Conv &conv, int threads, uint64_t seed, int64_t workspace_limit = 0)
 {
     INFO(conv.describe() << ", " << threads << " threads, data " << seed);
     Random random(seed);
-    const Data data(conv, random);
+    const Data data = Data(conv, random).template rounded<T>();
     const auto x = to<T>(data.x);
     const auto dy = to<T>(data.dy);
-    Layer<T> layer(threads, conv);
+    Layer<T, Dw> layer(threads, conv, {}, {XCONV_CONTRACTION_AUTO, workspace_limit});
 
     check_forward(layer, data);
-    check_filter(layer, data, [&](double beta, std::vector<T> &dw) {
+    check_filter(layer, data, [&](double beta, std::vector<Dw> &dw) {
         layer.backward_filter_exact(x, dy, beta, dw);
     });
     const Bytes kept = layer.sketch(x, 3); // the identity keeps x itself
-    check_filter(layer, data, [&](double beta, std::vector<T> &dw) {
+    check_filter(layer, data, [&](double beta, std::vector<Dw> &dw) {
         layer.backward_filter(kept, 3, dy, beta, dw);
     });
     require_close(layer.backward_data(to<T>(data.w), dy), backward_data(conv, data.w, data.dy),
@@ -137,7 +150,8 @@ template <class T> void check_all(const Conv &conv, int threads, uint64_t seed)
 
 } // namespace
 
-TEMPLATE_TEST_CASE("exact passes meet the oracle on special geometries", "[passes]", float, double)
+TEMPLATE_TEST_CASE("exact passes meet the oracle on special geometries", "[passes]", float, double,
+                   F16, BF16)
 {
     uint64_t seed = 1;
     for (const Conv &conv : cases::special_convs()) {
@@ -147,11 +161,23 @@ TEMPLATE_TEST_CASE("exact passes meet the oracle on special geometries", "[passe
     }
 }
 
-TEMPLATE_TEST_CASE("exact passes meet the oracle on random geometries", "[passes]", float, double)
+TEMPLATE_TEST_CASE("exact passes meet the oracle on random geometries", "[passes]", float, double,
+                   F16, BF16)
 {
     Random random(20210611);
     for (uint64_t i = 0; i < kRandomCases; ++i) {
         check_all<TestType>(cases::draw_conv(random), i % 2 == 0 ? 1 : 2, 1000 + i);
+    }
+}
+
+TEMPLATE_TEST_CASE("exact passes of 16-bit tensors: dw and db in Float32, any workspace",
+                   "[passes]", F16, BF16)
+{
+    Random random(17);
+    for (uint64_t i = 0; i < 100; ++i) {
+        const Conv conv = cases::draw_conv(random);
+        check_all<TestType, float>(conv, i % 2 == 0 ? 1 : 2, 2000 + i);
+        check_all<TestType>(conv, i % 2 == 0 ? 2 : 1, 3000 + i, int64_t{1} << (i % 20));
     }
 }
 

@@ -71,7 +71,7 @@ template <class T> void check_shared_plan(const Scheme &scheme, const xconv_cont
 } // namespace
 
 TEMPLATE_TEST_CASE("threads that share a plan do not disturb each other", "[threads]", float,
-                   double)
+                   double, support::F16, support::BF16)
 {
     check_shared_plan<TestType>({}, XCONV_CONTRACTION_AUTO);
     for (const xconv_projection projection : estimator::projections) {
