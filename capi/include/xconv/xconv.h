@@ -94,7 +94,8 @@ enum {
     XCONV_F32 = 0,
     XCONV_F64 = 1,
     XCONV_F16 = 2, /* IEEE binary16 and bfloat16: for storage. Products and sums are */
-    XCONV_BF16 = 3 /* Float32, and so are the numbers of a sketch */
+    XCONV_BF16 = 3 /* Float32, and so are the numbers of a sketch; results are rounded
+                      once, to nearest even, and overflow to infinity */
 };
 
 typedef int32_t xconv_device;
