@@ -203,6 +203,9 @@ class Backend {
 
     // --- moving results
     virtual void copy(const void *from, void *to, int64_t bytes) const = 0;
+    /// to, in host memory, = from, when all that was asked for before is done: the
+    /// one operation that waits.
+    virtual void read(const void *from, void *to, int64_t bytes) const = 0;
     /// out(i, p) = in(i, place p of columns), from one element type to another.
     virtual void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const = 0;
     /// dw = scale * sum + beta * dw over `runs` kernels of `kernel` elements; sum is

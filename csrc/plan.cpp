@@ -23,9 +23,14 @@ int64_t workspace_limit(const xconv_plan_options &options, const ConvGeometry &g
         fail(XCONV_INVALID_ARGUMENT, "workspace_limit = {}: must not be negative",
              options.workspace_limit);
     }
-    if (options.workspace_limit > 0) {
-        return options.workspace_limit;
-    }
+    return options.workspace_limit > 0 ? options.workspace_limit
+                                       : default_workspace_limit(geometry);
+}
+
+} // namespace
+
+int64_t default_workspace_limit(const ConvGeometry &geometry)
+{
     constexpr int64_t least = int64_t{32} << 20;
     return std::max(least, geometry.x_count() * element_bytes(geometry.dtype) / 4);
 }
@@ -40,8 +45,6 @@ Dtype checked_dw_dtype(const xconv_conv_desc &conv, const ConvGeometry &geometry
     }
     return conv.float32_dw == 1 ? Dtype::f32 : geometry.dtype;
 }
-
-} // namespace
 
 Plan::Plan(const Backend &backend, const PlanRequest &request)
     : geometry_(make_geometry(request.conv)), dw_dtype_(checked_dw_dtype(request.conv, geometry_)),

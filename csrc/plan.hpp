@@ -19,6 +19,11 @@ struct PlanRequest {
     xconv_plan_options options;
 };
 
+/// Bytes a pass aims to stay below when the caller does not care.
+int64_t default_workspace_limit(const ConvGeometry &geometry);
+/// Of dw and db; throws Error naming the field and its value.
+Dtype checked_dw_dtype(const xconv_conv_desc &conv, const ConvGeometry &geometry);
+
 class Plan {
   public:
     /// Validates everything; throws Error naming the field and its value.

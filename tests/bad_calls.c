@@ -23,6 +23,12 @@ struct arguments {
     size_t text_bytes;
     xconv_context **new_context;
     xconv_plan **new_plan;
+    const xconv_advise_options *options;
+    xconv_advice *advice;
+    size_t entry_bytes, capacity;
+    size_t *found;
+    void *scratch; /* its workspace */
+    size_t scratch_bytes;
 };
 
 static xconv_status call_context_create(struct arguments *a)
@@ -99,6 +105,15 @@ static xconv_status call_maxpool_forward(struct arguments *a)
 static xconv_status call_maxpool_backward(struct arguments *a)
 {
     return xconv_maxpool_backward(a->context, a->pool, a->index, a->index_bytes, a->dy, a->dx);
+}
+static xconv_status call_advise_query(struct arguments *a)
+{
+    return xconv_advise_query(a->context, a->conv, a->options, a->query, a->value);
+}
+static xconv_status call_advise(struct arguments *a)
+{
+    return xconv_advise(a->context, a->conv, a->x, a->dy, a->options, a->advice, a->entry_bytes,
+                        a->capacity, a->found, NULL, a->scratch, a->scratch_bytes);
 }
 
 struct call_row {
@@ -226,12 +241,28 @@ static const struct call_row call_rows[] = {
     IS_NULL(maxpool_backward, dy),
     IS_NULL(maxpool_backward, dx),
     TOO_SHORT(maxpool_backward, index_bytes, 11, "11"),
+
+    IS_NULL(advise_query, context),
+    IS_NULL(advise_query, conv),
+    IS_NULL(advise_query, value),
+    {CALL(advise_query), {ARG(query), 2}, XCONV_INVALID_ARGUMENT, "need", "2"},
+    {CALL(advise_query), {ARG(query), -1}, XCONV_INVALID_ARGUMENT, "need", "-1"},
+    IS_NULL(advise, context),
+    IS_NULL(advise, conv),
+    IS_NULL(advise, x),
+    IS_NULL(advise, dy),
+    IS_NULL(advise, advice),
+    {CALL(advise), {ARG(entry_bytes), 8}, XCONV_INVALID_ARGUMENT, "entry_bytes", "8"},
+    TOO_SHORT(advise, capacity, 4, "4"),
+    IS_NULL_NAMED(advise, found, "count"),
+    IS_NULL_NAMED(advise, scratch, "workspace"),
+    {CALL(advise), {ARG(scratch_bytes), 100}, XCONV_BUFFER_TOO_SMALL, "workspace_bytes", "100"},
 };
 /* clang-format on */
 
 /* Arguments that are all right; every array lies in `memory`, one after the
  * other, so that one comparison tells whether any of them was touched. */
-enum { kArrays = 12 };
+enum { kArrays = 13 };
 static struct arguments good_arguments(const xconv_context *context, const xconv_plan *plan,
                                        unsigned char *memory)
 {
@@ -239,10 +270,13 @@ static struct arguments good_arguments(const xconv_context *context, const xconv
     static xconv_plan *new_plan;
     static int64_t value;
     static int32_t threads;
+    static size_t found;
     static char text[8];
+    static const xconv_advise_options options = {sizeof options, 2, 0, 0, 0, 1e-9, 0};
     struct arguments a = {0};
-    void **arrays[kArrays] = {&a.x,  &a.w,  &a.bias,   &a.y,         &a.dy,   &a.dw,
-                              &a.dx, &a.db, &a.sketch, &a.workspace, &a.mask, &a.index};
+    void *advice = NULL;
+    void **arrays[kArrays] = {&a.x,  &a.w,      &a.bias,      &a.y,    &a.dy,    &a.dw,  &a.dx,
+                              &a.db, &a.sketch, &a.workspace, &a.mask, &a.index, &advice};
     size_t i;
     for (i = 0; i < kArrays; ++i) {
         *arrays[i] = memory + i * kBufferBytes;
@@ -263,6 +297,11 @@ static struct arguments good_arguments(const xconv_context *context, const xconv
     a.text_bytes = sizeof text;
     a.new_context = &new_context;
     a.new_plan = &new_plan;
+    a.options = &options;
+    a.advice = advice;
+    a.entry_bytes = sizeof(xconv_advice);
+    a.capacity = kBufferBytes / sizeof(xconv_advice);
+    a.found = &found;
     return a;
 }
 
@@ -347,7 +386,8 @@ static xconv_status (*const all_calls[])(struct arguments *) = {
     call_context_threads, call_plan_query,      call_plan_describe,         call_forward,
     call_sketch,          call_backward_filter, call_backward_filter_exact, call_backward_data,
     call_backward_bias,   call_relu_mask_bytes, call_relu_forward,          call_relu_backward,
-    call_maxpool_query,   call_maxpool_forward, call_maxpool_backward};
+    call_maxpool_query,   call_maxpool_forward, call_maxpool_backward,      call_advise_query,
+    call_advise};
 
 /* The rows say something only if the unchanged arguments are accepted, and
  * workspaces only if they are exactly as long as asked for. */
@@ -409,6 +449,9 @@ void test_calls(const xconv_context *context)
     xconv_plan_query(plan, XCONV_QUERY_WORKSPACE_MAX, &workspace);
     good.workspace = malloc((size_t)workspace + 1);
     good.workspace_bytes = (size_t)workspace;
+    xconv_advise_query(context, &good_conv, NULL, XCONV_ADVISE_WORKSPACE, &workspace);
+    good.scratch = malloc((size_t)workspace);
+    good.scratch_bytes = (size_t)workspace;
     for (i = 0; i < COUNT(call_rows); ++i) {
         struct arguments a = good;
         apply(&a, &call_rows[i].change);
@@ -418,6 +461,7 @@ void test_calls(const xconv_context *context)
     test_mismatch(&good, memory);
     test_short_workspaces(&good, memory);
     test_good_arguments(&good); /* last: it writes */
+    free(good.scratch);
     free(good.workspace);
     xconv_plan_destroy(plan);
     free(memory);

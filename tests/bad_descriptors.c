@@ -11,6 +11,10 @@ struct desc_row {
     const char *value; /* NULL where there is none to name */
 };
 
+/* Doubles, as the bits that a change writes. */
+#define MINUS_ZERO_POINT_FIVE (INT64_MIN | INT64_C(0x3FE0000000000000))
+#define NOT_A_NUMBER INT64_C(0x7FF8000000000000)
+
 /* One row, one line. */
 /* clang-format off */
 static const struct desc_row context_rows[] = {
@@ -85,6 +89,17 @@ static const struct desc_row options_rows[] = {
     {"reserved", {FIELD(xconv_plan_options, reserved), 9}, XCONV_INVALID_ARGUMENT, "reserved", "9"},
     {"negative limit", {FIELD(xconv_plan_options, workspace_limit), -5}, XCONV_INVALID_ARGUMENT, "workspace_limit", "-5"},
     {"size 1", {FIELD(xconv_plan_options, struct_size), 1}, XCONV_INVALID_ARGUMENT, "struct_size", "1"},
+};
+
+static const struct desc_row advise_rows[] = {
+    {"one draw", {FIELD(xconv_advise_options, draws), 1}, XCONV_INVALID_ARGUMENT, "draws", "1"},
+    {"negative draws", {FIELD(xconv_advise_options, draws), -4}, XCONV_INVALID_ARGUMENT, "draws", "-4"},
+    {"absurd draws", {FIELD(xconv_advise_options, draws), INT32_MAX}, XCONV_INVALID_ARGUMENT, "draws", "2147483647"},
+    {"reserved", {FIELD(xconv_advise_options, reserved), 3}, XCONV_INVALID_ARGUMENT, "reserved", "3"},
+    {"negative budget", {FIELD(xconv_advise_options, budget_bytes), -1}, XCONV_INVALID_ARGUMENT, "budget_bytes", "-1"},
+    {"max_noise", {FIELD(xconv_advise_options, max_noise), MINUS_ZERO_POINT_FIVE}, XCONV_INVALID_ARGUMENT, "max_noise", "-0.5"},
+    {"seconds", {FIELD(xconv_advise_options, seconds), NOT_A_NUMBER}, XCONV_INVALID_ARGUMENT, "seconds", "nan"},
+    {"size 0", {FIELD(xconv_advise_options, struct_size), 0}, XCONV_INVALID_ARGUMENT, "struct_size", "0"},
 };
 
 static const struct desc_row pool_rows[] = {
@@ -165,6 +180,22 @@ static void test_pool_rows(const xconv_context *context)
     }
 }
 
+static void test_advise_rows(const xconv_context *context)
+{
+    size_t i;
+    for (i = 0; i < COUNT(advise_rows); ++i) {
+        const struct desc_row *row = &advise_rows[i];
+        xconv_advise_options options = XCONV_ADVISE_OPTIONS_INIT;
+        int64_t value = 77;
+        apply(&options, &row->change);
+        check_failure(
+            row->name, "xconv_advise_query",
+            xconv_advise_query(context, &good_conv, &options, XCONV_ADVISE_WORKSPACE, &value),
+            row->status, row->argument, row->value);
+        CHECK(value == 77, "%s: *value was touched", row->name);
+    }
+}
+
 /* A descriptor from a newer header: more bytes than this library knows. */
 static void test_longer_descriptors(const xconv_context *context)
 {
@@ -193,5 +224,6 @@ void test_descriptors(const xconv_context *context)
     test_plan_rows(context, "scheme", scheme_rows, COUNT(scheme_rows));
     test_plan_rows(context, "options", options_rows, COUNT(options_rows));
     test_pool_rows(context);
+    test_advise_rows(context);
     test_longer_descriptors(context);
 }

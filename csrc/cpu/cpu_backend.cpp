@@ -125,6 +125,7 @@ class CpuBackend final : public Backend {
     {
         cpu::copy(from, to, bytes, threads_);
     }
+    void read(const void *from, void *to, int64_t bytes) const override { copy(from, to, bytes); }
     void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const override
     {
         cpu::convert(from, in, columns, to, out, threads_);

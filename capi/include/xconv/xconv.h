@@ -329,6 +329,76 @@ XCONV_API xconv_status xconv_backward_data(const xconv_context *context, const x
 XCONV_API xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan *plan,
                                            const void *dy, double beta, void *db);
 
+/* ------------------------------------------------------------ which scheme? */
+
+/* xconv_advise() measures schemes on one batch of a layer's own tensors. Every
+ * field may be 0. */
+typedef struct xconv_advise_options {
+    size_t struct_size;   /* sizeof(xconv_advise_options) */
+    int32_t draws;        /* estimates made with every scheme, at least 2; 0 = 8 */
+    int32_t reserved;     /* 0 */
+    int64_t budget_bytes; /* schemes that keep more are left out; 0 = none is */
+    double max_noise;     /* so are those whose relative_variance is larger; 0 = none */
+    double seconds;       /* no scheme is started after so long; 0 = 10 */
+    uint64_t seed;        /* of the draws */
+} xconv_advise_options;
+#define XCONV_ADVISE_OPTIONS_INIT                                                                  \
+    {                                                                                              \
+        sizeof(xconv_advise_options), 0, 0, 0, 0, 0, 0                                             \
+    }
+
+/* One scheme and what it does to the layer's filter gradient. */
+typedef struct xconv_advice {
+    int64_t kept_bytes;       /* of x until the backward pass */
+    double relative_variance; /* E|estimate - dw|^2 / |dw|^2 of one draw, measured without
+                                 bias, whatever the number of draws; 0 when both are 0 */
+    double variance_error;    /* its standard error */
+    double milliseconds;      /* xconv_sketch and xconv_backward_filter, median; the exact
+                                 scheme, which keeps x itself, has nothing to sketch */
+    int32_t on_front;         /* 1: no other keeps as little with as little noise (of
+                                 equals, one) */
+    int32_t recommended;      /* 1 for one of the front, see xconv_advise() */
+    xconv_scheme_desc scheme; /* for xconv_plan_create() */
+} xconv_advice;
+
+typedef int32_t xconv_advise_need;
+enum {
+    XCONV_ADVISE_CAPACITY = 0, /* most schemes that can be returned */
+    XCONV_ADVISE_WORKSPACE = 1 /* bytes */
+};
+
+/* Write what xconv_advise() needs for a layer to *value. options may be NULL for
+ * the defaults; with a budget_bytes less may be needed. */
+XCONV_API xconv_status xconv_advise_query(const xconv_context *context, const xconv_conv_desc *conv,
+                                          const xconv_advise_options *options,
+                                          xconv_advise_need need, int64_t *value);
+
+/* Measure schemes on x and dy, a batch of a layer's input and the gradient of its
+ * output; best taken from a training that is under way. Gives the schemes that were
+ * measured and not left out, sorted by kept_bytes: every composition of
+ * xconv_scheme_desc with bits, mean and powers of 2 of reduction, as far as time
+ * goes, in an order that covers the range early on.
+ *   advice      [capacity] entries of `entry_bytes` = sizeof(xconv_advice) each;
+ *               capacity is at least XCONV_ADVISE_CAPACITY
+ *   count       entries written; 0 when all were left out
+ *   batch_noise on the scale of relative_variance: how much dw varies because the
+ *               batch is a sample of all data, B s^2 / |dw|^2 with s^2 the variance
+ *               of the gradient of one sample, estimated without bias from up to 32
+ *               parts of the batch. NaN for a batch of 1. NULL if not wanted
+ * A scheme's variance adds to that of the batch: where relative_variance is well
+ * below batch_noise, training hardly notices, and where it is far above, it pays to
+ * keep more. Recommended is the scheme on the front with the fewest bytes within
+ * max_noise; without max_noise, the one with the least noise within budget_bytes;
+ * without either, the one with the fewest bytes whose relative_variance is at most
+ * batch_noise (the least noisy of all where there is none).
+ * Waits until the device is done. Results but for times depend on seed, draws and
+ * tensors alone. A gradient that is not finite is XCONV_INVALID_ARGUMENT. */
+XCONV_API xconv_status xconv_advise(const xconv_context *context, const xconv_conv_desc *conv,
+                                    const void *x, const void *dy,
+                                    const xconv_advise_options *options, xconv_advice *advice,
+                                    size_t entry_bytes, size_t capacity, size_t *count,
+                                    double *batch_noise, void *workspace, size_t workspace_bytes);
+
 /* ------------------------------------------- companions: ReLU in one bit */
 
 /* A convolution that lets go of its input saves nothing while the activation

@@ -1,0 +1,107 @@
+// The C face of the advice on schemes.
+#include <cstring>
+
+#include "advise/advise.hpp"
+#include "shim.hpp"
+
+namespace xconv::capi {
+
+namespace {
+
+constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
+constexpr size_t kOldestOptions = sizeof(xconv_advise_options);
+constexpr size_t kOldestAdvice = sizeof(xconv_advice);
+
+ConvGeometry read_geometry(const xconv_conv_desc *conv)
+{
+    const xconv_conv_desc desc = read_desc(conv, kOldestConv, "conv");
+    const ConvGeometry geometry = make_geometry(desc);
+    static_cast<void>(checked_dw_dtype(desc, geometry));
+    return geometry;
+}
+
+AdviseRequest read_options(const xconv_advise_options *options)
+{
+    xconv_advise_options copy = XCONV_ADVISE_OPTIONS_INIT;
+    if (options != nullptr) {
+        copy = read_desc(options, kOldestOptions, "options");
+        require_zero(copy.reserved, "options->reserved");
+    }
+    return make_advise_request(copy);
+}
+
+void check_entries(size_t entry_bytes, size_t capacity, int64_t needed)
+{
+    if (entry_bytes < kOldestAdvice) {
+        fail(XCONV_INVALID_ARGUMENT, "entry_bytes = {}: must be sizeof(xconv_advice), {}",
+             entry_bytes, sizeof(xconv_advice));
+    }
+    if (capacity < static_cast<uint64_t>(needed)) {
+        fail(XCONV_BUFFER_TOO_SMALL, "capacity = {}: must be at least {}", capacity, needed);
+    }
+}
+
+/// To entries of the caller's size: a caller with a newer header gets zeros behind.
+void write_entries(const std::vector<xconv_advice> &from, xconv_advice *to, size_t entry_bytes)
+{
+    auto *entry = reinterpret_cast<unsigned char *>(to);
+    for (const xconv_advice &advice : from) {
+        std::memset(entry, 0, entry_bytes);
+        std::memcpy(entry, &advice, std::min(entry_bytes, sizeof advice));
+        entry += entry_bytes;
+    }
+}
+
+} // namespace
+
+} // namespace xconv::capi
+
+using namespace xconv;       // NOLINT: this file is the C face of it
+using namespace xconv::capi; // NOLINT
+
+xconv_status xconv_advise_query(const xconv_context *context, const xconv_conv_desc *conv,
+                                const xconv_advise_options *options, xconv_advise_need need,
+                                int64_t *value)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const ConvGeometry geometry = read_geometry(conv);
+        const AdviseRequest request = read_options(options);
+        require(value, "value");
+        switch (need) {
+        case XCONV_ADVISE_CAPACITY:
+            *value = advise_capacity(geometry);
+            break;
+        case XCONV_ADVISE_WORKSPACE:
+            *value = advise_workspace(on, geometry, request.budget_bytes);
+            break;
+        default:
+            fail(XCONV_INVALID_ARGUMENT, "need = {}: not an xconv_advise_need", need);
+        }
+    });
+}
+
+xconv_status xconv_advise(const xconv_context *context, const xconv_conv_desc *conv, const void *x,
+                          const void *dy, const xconv_advise_options *options, xconv_advice *advice,
+                          size_t entry_bytes, size_t capacity, size_t *count, double *batch_noise,
+                          void *workspace, size_t workspace_bytes)
+{
+    return guard(__func__, [&] {
+        const Backend &on = *require(context, "context").backend;
+        const ConvGeometry geometry = read_geometry(conv);
+        require_tensor(x, geometry.dtype, "x");
+        require_tensor(dy, geometry.dtype, "dy");
+        const AdviseRequest request = read_options(options);
+        require(advice, "advice");
+        check_entries(entry_bytes, capacity, advise_capacity(geometry));
+        require(count, "count");
+        void *scratch = require_workspace(workspace, workspace_bytes,
+                                          advise_workspace(on, geometry, request.budget_bytes));
+        const Advised advised = advise(on, geometry, request, x, dy, scratch);
+        write_entries(advised.schemes, advice, entry_bytes);
+        *count = advised.schemes.size();
+        if (batch_noise != nullptr) {
+            *batch_noise = advised.batch_noise;
+        }
+    });
+}

@@ -1,0 +1,35 @@
+// Which scheme? Measures candidates on a layer's own tensors.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "backend.hpp"
+#include "geometry.hpp"
+#include "xconv/xconv.h"
+
+namespace xconv {
+
+/// xconv_advise_options with defaults filled in.
+struct AdviseRequest {
+    int draws;
+    int64_t budget_bytes; // of what is kept
+    double max_noise;
+    double seconds;
+    uint64_t seed;
+};
+/// Validates; throws Error naming the field and its value.
+AdviseRequest make_advise_request(const xconv_advise_options &options);
+
+struct Advised {
+    std::vector<xconv_advice> schemes;
+    double batch_noise;
+};
+
+/// Most schemes that can be advised.
+int64_t advise_capacity(const ConvGeometry &geometry);
+int64_t advise_workspace(const Backend &on, const ConvGeometry &geometry, int64_t budget_bytes);
+Advised advise(const Backend &on, const ConvGeometry &geometry, const AdviseRequest &request,
+               const void *x, const void *dy, void *workspace);
+
+} // namespace xconv
