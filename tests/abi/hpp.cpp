@@ -96,7 +96,7 @@ template <class T> void arithmetic(const Scheme &scheme)
     plan.sketch(x.data(), 5, alone, work);
     plan.backward_filter(alone, 5, dy.data(), again.data(), work);
     expect(dw == again, "forward and sketch keep the same");
-    if (scheme.desc().projection == XCONV_IDENTITY)
+    if (scheme.projection() == xconv::Projection::identity && scheme.desc().bits == 0)
         expect(dw == std::array<T, 2>{9, 14}, "the exact scheme gives the exact gradient");
     else
         expect(std::isfinite(dw[0]) && std::isfinite(dw[1]), "an estimate is a number");
@@ -183,17 +183,105 @@ void companions()
     refused(XCONV_INVALID_ARGUMENT, "float", [&] { pool.forward(a.data(), a.data(), nullptr); });
 }
 
+void compositions()
+{
+    const xconv_scheme_desc desc = Scheme::independent(32).deflate_mean().bits(2).group(256).desc();
+    expect(desc.projection == XCONV_INDEPENDENT && desc.probes == 32, "projection and probes");
+    expect(desc.deflate_mean == 1 && desc.bits == 2 && desc.group == 256, "mean, bits and group");
+    expect(Scheme::quantize(4).desc().projection == XCONV_IDENTITY, "quantize keeps all numbers");
+    expect(Scheme::quantize(4).desc().bits == 4, "in so many bits");
+    expect(Scheme::dense(8).bits(2).bits(0).deflate_mean(true).deflate_mean(false).name() ==
+               "dense r=8",
+           "each choice can be taken back");
+    expect(Scheme::exact().name() == "exact" && Scheme::quantize(1).name() == "1 bit", "names");
+    expect(Scheme::orthogonal(3, xconv::Distribution::uniform).deflate_mean().bits(8).name() ==
+               "orthogonal r=3 uniform + mean + 8 bits",
+           "a whole name");
+
+    const xconv::Context cpu(1);
+    const auto conv = Conv().batch(2).channels(3, 1).in_size({64}).kernel(3);
+    const auto kept = [&](const Scheme &scheme) { return Plan(cpu, conv, scheme).sketch_bytes(); };
+    expect(kept(Scheme::quantize(2).group(96)) == 2 * (3 * 64 / 4 + 2 * 2 * sizeof(float)),
+           "2 bits each, and 2 floats for each of 2 groups");
+    expect(kept(Scheme::dense(8).deflate_mean()) == 2 * (8 + 3) * sizeof(float),
+           "probes and means");
+    refused(XCONV_INVALID_ARGUMENT, "bits", [&] { kept(Scheme::quantize(3)); });
+    refused(XCONV_INVALID_ARGUMENT, "deflate_mean", [&] { kept(Scheme::exact().deflate_mean()); });
+    refused(XCONV_INVALID_ARGUMENT, "group", [&] { kept(Scheme::dense(2).bits(2).group(12)); });
+}
+
+void advice()
+{
+    const auto conv = Conv().batch(8).channels(2, 3).in_size({64}).kernel(3);
+    std::vector<float> x(8 * 2 * 64);
+    std::vector<float> dy(8 * 3 * 62);
+    for (std::size_t i = 0; i < x.size(); ++i)
+        x[i] = static_cast<float>(i * i % 17);
+    for (std::size_t i = 0; i < dy.size(); ++i)
+        dy[i] = static_cast<float>(i * i % 23) - 7;
+    const xconv::Context cpu(1);
+    xconv::AdviseOptions options;
+    options.seconds = 1e6;
+    const auto all = xconv::advise(cpu, conv, x.data(), dy.data(), options);
+    expect(all.x_bytes == 8 * 2 * 64 * 4 && all.schemes.back().kept_bytes == all.x_bytes,
+           "the exact scheme keeps x");
+    expect(all.batch_noise > 0 && all.recommended() != nullptr, "noise and recommendation");
+    expect(all.table().find("* " + all.recommended()->scheme.name()) != std::string::npos,
+           "the table marks what is recommended");
+    options.budget_bytes = 1000;
+    const auto few = xconv::advise(cpu, conv, x.data(), dy.data(), options);
+    expect(!few.schemes.empty() && few.schemes.size() < all.schemes.size(), "a budget");
+    expect(few.schemes.back().kept_bytes <= 1000, "is kept");
+    expect(Plan(cpu, conv, few.recommended()->scheme).sketch_bytes() <= 1000, "by the plan, too");
+    options.budget_bytes = 1;
+    expect(xconv::advise(cpu, conv, x.data(), dy.data(), options).recommended() == nullptr,
+           "nothing fits in a byte");
+    options.draws = 1;
+    refused(XCONV_INVALID_ARGUMENT, "draws",
+            [&] { static_cast<void>(xconv::advise(cpu, conv, x.data(), dy.data(), options)); });
+}
+
+struct Half {
+    uint16_t bits;
+};
+
+} // namespace
+
+template <> struct xconv::Element<Half> : xconv::ElementIs<DType::f16> {
+};
+
+namespace {
+
+static_assert(xconv::dtype_of<Half>() == DType::f16 && xconv::element_size(DType::bf16) == 2);
+
+void sixteen_bits()
+{
+    const auto conv = Conv(xconv::dtype_of<Half>()).float32_dw();
+    expect(conv.dw_dtype() == DType::f32 && conv.desc().float32_dw == 1, "dw in float");
+    expect(Conv(DType::bf16).dw_dtype() == DType::bf16, "dw is of the tensors' type by itself");
+    const Plan plan(xconv::Context(1), small_conv<double>());
+    expect(plan.dw_dtype() == DType::f64 && plan.dw_bytes() == 16 && plan.db_bytes() == 8, "dw");
+    const double x[3] = {1, 2, 3};
+    float dw[2] = {};
+    xconv::Buffer work = plan.new_workspace();
+    refused(XCONV_INVALID_ARGUMENT, "float", [&] { plan.backward_filter_exact(x, x, dw, work); });
+}
+
 } // namespace
 
 int main()
 {
     for (const Scheme &scheme : {Scheme::exact(), Scheme::dense(4), Scheme::orthogonal(4),
-                                 Scheme::independent(4, xconv::Distribution::gaussian)}) {
+                                 Scheme::independent(4, xconv::Distribution::gaussian),
+                                 Scheme::quantize(2), Scheme::dense(4).deflate_mean().bits(1)}) {
         arithmetic<float>(scheme);
         arithmetic<double>(scheme);
     }
     queries();
     errors();
+    compositions();
+    advice();
+    sixteen_bits();
     companions();
     const std::string expected = std::to_string(XCONV_VERSION_MAJOR) + "." +
                                  std::to_string(XCONV_VERSION_MINOR) + "." +

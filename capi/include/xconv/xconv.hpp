@@ -12,8 +12,9 @@
 // What every function computes, the axis order of every array and the rules for
 // workspace are written in xconv.h; here stands only what C++ adds:
 //  - handles free themselves, and a failing call throws xconv::error;
-//  - arrays are pointers to float or double, checked against the dtype of the
-//    plan; they stay the caller's and need to live for the call only;
+//  - arrays are pointers to float, double or a 16-bit type (xconv::Element),
+//    checked against the dtype of the plan; they stay the caller's and need to
+//    live for the call only;
 //  - kept data and workspace are anything contiguous with data() and size():
 //    xconv::Buffer, std::vector<std::byte>, ... or xconv::Bytes(pointer, bytes).
 #ifndef XCONV_XCONV_HPP
@@ -27,6 +28,8 @@
 #include <utility>
 #include <vector>
 
+#include "detail/advise.hpp"
+#include "detail/context.hpp"
 #include "detail/descriptors.hpp"
 #include "detail/support.hpp"
 #include "xconv.h"
@@ -46,47 +49,8 @@ inline namespace api {
 [[nodiscard]] inline std::string git_hash() { return xconv_git_hash(); }
 [[nodiscard]] inline std::string backends() { return xconv_backends(); }
 
-// -------------------------------------------------------------------- context
-
-/// Where work runs and with how many threads. Copies share one handle.
-class Context {
-  public:
-    /// The CPU; 0 threads = OpenMP's default at this moment.
-    explicit Context(int32_t threads = 0) : Context(with_threads(threads)) {}
-    explicit Context(const xconv_context_desc &desc)
-    {
-        xconv_context *made = nullptr;
-        check(xconv_context_create(&desc, &made));
-        handle_.reset(made, xconv_context_destroy);
-    }
-    [[nodiscard]] int32_t threads() const
-    {
-        int32_t count = 0;
-        check(xconv_context_threads(get(), &count));
-        return count;
-    }
-    /// For calls of xconv.h; the handle stays this object's.
-    [[nodiscard]] const xconv_context *get() const noexcept { return handle_.get(); }
-
-  private:
-    static xconv_context_desc with_threads(int32_t threads)
-    {
-        xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
-        desc.threads = threads;
-        return desc;
-    }
-    std::shared_ptr<xconv_context> handle_;
-};
-
 namespace detail {
 
-inline void check_dtype(DType own, DType given)
-{
-    if (own != given)
-        throw error(XCONV_INVALID_ARGUMENT, given == DType::f32
-                                                ? "xconv: float arrays for a double layer"
-                                                : "xconv: double arrays for a float layer");
-}
 /// T, but not deduced from this argument: lets nullptr stand for a pointer to T.
 template <class T> struct given {
     using type = T;
@@ -104,19 +68,23 @@ class Plan {
   public:
     Plan(Context context, const Conv &conv, const Scheme &scheme = Scheme::exact(),
          const Options &options = {})
-        : context_(std::move(context)), dtype_(conv.dtype()), rank_(conv.rank())
+        : context_(std::move(context)), dtype_(conv.dtype()), dw_dtype_(conv.dw_dtype()),
+          rank_(conv.rank())
     {
         const xconv_conv_desc desc = conv.desc();
+        const xconv_scheme_desc kept = scheme.desc();
         xconv_plan_options how = XCONV_PLAN_OPTIONS_INIT;
         how.contraction = static_cast<xconv_contraction>(options.contraction);
         how.workspace_limit = options.workspace_limit;
         xconv_plan *made = nullptr;
-        check(xconv_plan_create(context_.get(), &desc, &scheme.desc(), &how, &made));
+        check(xconv_plan_create(context_.get(), &desc, &kept, &how, &made));
         handle_.reset(made);
     }
 
     // --- what it is
     [[nodiscard]] DType dtype() const noexcept { return dtype_; }
+    /// Of dw and db.
+    [[nodiscard]] DType dw_dtype() const noexcept { return dw_dtype_; }
     [[nodiscard]] const Context &context() const noexcept { return context_; }
     /// For calls of xconv.h; the handle stays this object's.
     [[nodiscard]] const xconv_plan *get() const noexcept { return handle_.get(); }
@@ -131,6 +99,8 @@ class Plan {
     [[nodiscard]] std::size_t w_count() const { return count(XCONV_QUERY_W_BYTES); }
     [[nodiscard]] std::size_t y_count() const { return count(XCONV_QUERY_Y_BYTES); }
     [[nodiscard]] std::size_t bias_count() const { return count(XCONV_QUERY_BIAS_BYTES); }
+    [[nodiscard]] std::size_t dw_bytes() const { return bytes(XCONV_QUERY_DW_BYTES); }
+    [[nodiscard]] std::size_t db_bytes() const { return bytes(XCONV_QUERY_DB_BYTES); }
     [[nodiscard]] std::size_t sketch_bytes() const { return bytes(XCONV_QUERY_SKETCH_BYTES); }
     /// Enough for every pass; query() knows the need of a single one.
     [[nodiscard]] std::size_t workspace_bytes() const { return bytes(XCONV_QUERY_WORKSPACE_MAX); }
@@ -162,7 +132,7 @@ class Plan {
     [[nodiscard]] Buffer new_workspace() const { return Buffer(workspace_bytes()); }
 
     // --- passes. x [B][Ci][in], w [Co][Ci/groups][kernel], y and dy [B][Co][out],
-    // bias and db [Co]; dx and dw as x and w.
+    // bias and db [Co]; dx and dw as x and w. T is dtype(), W is dw_dtype().
 
     /// y = w * x + bias, and the sketch of x. bias may be nullptr.
     template <class T>
@@ -188,20 +158,22 @@ class Plan {
                            workspace.data(), workspace.size()));
     }
     /// dw = unbiased estimate + beta * dw, with the seed the sketch was made with.
-    template <class T>
-    void backward_filter(ConstBytes sketch, uint64_t seed, const T *dy, T *dw, Bytes workspace,
+    template <class T, class W>
+    void backward_filter(ConstBytes sketch, uint64_t seed, const T *dy, W *dw, Bytes workspace,
                          double beta = 0) const
     {
         accept<T>();
+        accept_dw<W>();
         check(xconv_backward_filter(context_.get(), get(), sketch.data(), sketch.size(), seed, dy,
                                     beta, dw, workspace.data(), workspace.size()));
     }
     /// dw = exact filter gradient + beta * dw, from x itself.
-    template <class T>
-    void backward_filter_exact(const T *x, const T *dy, T *dw, Bytes workspace,
+    template <class T, class W>
+    void backward_filter_exact(const T *x, const T *dy, W *dw, Bytes workspace,
                                double beta = 0) const
     {
         accept<T>();
+        accept_dw<W>();
         check(xconv_backward_filter_exact(context_.get(), get(), x, dy, beta, dw, workspace.data(),
                                           workspace.size()));
     }
@@ -213,27 +185,30 @@ class Plan {
                                   workspace.size()));
     }
     /// db = exact gradient with respect to the bias + beta * db.
-    template <class T> void backward_bias(const T *dy, T *db, double beta = 0) const
+    template <class T, class W> void backward_bias(const T *dy, W *db, double beta = 0) const
     {
         accept<T>();
+        accept_dw<W>();
         check(xconv_backward_bias(context_.get(), get(), dy, beta, db));
     }
 
   private:
     template <class T> void accept() const { detail::check_dtype(dtype_, dtype_of<T>()); }
+    template <class W> void accept_dw() const { detail::check_dtype(dw_dtype_, dtype_of<W>()); }
     [[nodiscard]] std::size_t bytes(xconv_query what) const
     {
         return static_cast<std::size_t>(query(what));
     }
     [[nodiscard]] std::size_t count(xconv_query what) const
     {
-        return bytes(what) / (dtype_ == DType::f32 ? sizeof(float) : sizeof(double));
+        return bytes(what) / element_size(dtype_);
     }
     struct Destroy {
         void operator()(xconv_plan *plan) const noexcept { xconv_plan_destroy(plan); }
     };
     Context context_;
     DType dtype_;
+    DType dw_dtype_;
     int32_t rank_;
     std::unique_ptr<xconv_plan, Destroy> handle_;
 };

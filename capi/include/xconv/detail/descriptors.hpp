@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <initializer_list>
 #include <string>
-#include <type_traits>
+#if defined(__STDCPP_FLOAT16_T__) || defined(__STDCPP_BFLOAT16_T__)
+#include <stdfloat>
+#endif
 
 #include "support.hpp"
 
@@ -15,7 +17,25 @@ inline namespace api {
 
 // ---------------------------------------------------------------------- enums
 
-enum class DType : xconv_dtype { f32 = XCONV_F32, f64 = XCONV_F64 };
+enum class DType : xconv_dtype {
+    f32 = XCONV_F32,
+    f64 = XCONV_F64,
+    f16 = XCONV_F16,
+    bf16 = XCONV_BF16
+};
+
+/// Bytes of one element.
+[[nodiscard]] constexpr std::size_t element_size(DType dtype) noexcept
+{
+    return dtype == DType::f64 ? 8 : dtype == DType::f32 ? 4 : 2;
+}
+
+enum class Projection : xconv_projection {
+    identity = XCONV_IDENTITY,
+    dense = XCONV_DENSE,
+    orthogonal = XCONV_ORTHOGONAL,
+    independent = XCONV_INDEPENDENT
+};
 
 enum class Distribution : xconv_distribution {
     rademacher = XCONV_RADEMACHER,
@@ -29,13 +49,49 @@ enum class Contraction : xconv_contraction {
     x_first = XCONV_X_FIRST
 };
 
-/// The DType of float and of double.
+/// The DType of a C++ type. 16-bit types have no common name, so a program says
+/// once what its own is:
+///     template <> struct xconv::Element<__half> : xconv::ElementIs<xconv::DType::f16> {};
+template <class T> struct Element;
+template <DType kDType> struct ElementIs {
+    static constexpr DType dtype = kDType;
+};
+template <> struct Element<float> : ElementIs<DType::f32> {
+};
+template <> struct Element<double> : ElementIs<DType::f64> {
+};
+#ifdef __STDCPP_FLOAT16_T__
+template <> struct Element<std::float16_t> : ElementIs<DType::f16> {
+};
+#endif
+#ifdef __STDCPP_BFLOAT16_T__
+template <> struct Element<std::bfloat16_t> : ElementIs<DType::bf16> {
+};
+#endif
+
 template <class T> [[nodiscard]] constexpr DType dtype_of() noexcept
 {
-    static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>,
-                  "xconv: elements are float or double");
-    return std::is_same_v<T, float> ? DType::f32 : DType::f64;
+    constexpr DType dtype = Element<T>::dtype;
+    static_assert(sizeof(T) == element_size(dtype), "xconv: Element<T> names another size");
+    return dtype;
 }
+
+namespace detail {
+
+inline const char *dtype_name(DType dtype)
+{
+    static constexpr const char *names[] = {"float", "double", "float16", "bfloat16"};
+    return names[static_cast<xconv_dtype>(dtype)];
+}
+inline void check_dtype(DType own, DType given)
+{
+    if (own != given)
+        throw error(XCONV_INVALID_ARGUMENT, std::string("xconv: ") + dtype_name(given) +
+                                                " arrays where " + dtype_name(own) +
+                                                " ones are needed");
+}
+
+} // namespace detail
 
 // ---------------------------------------------------------------- descriptors
 
@@ -134,6 +190,13 @@ class Conv : public detail::Window<Conv> {
     Conv &dilation(const Axes &step) { return set(dilation_, step); }
     /// Mirror the kernel: convolution instead of cross-correlation.
     Conv &flip(bool on = true) { return set(desc_.flip, int32_t{on}); }
+    /// dw and db in float, for tensors of 16 bits.
+    Conv &float32_dw(bool on = true) { return set(desc_.float32_dw, int32_t{on}); }
+    /// Of dw and db.
+    [[nodiscard]] DType dw_dtype() const noexcept
+    {
+        return desc_.float32_dw != 0 ? DType::f32 : dtype();
+    }
 
     /// The C descriptor; throws when two settings differ in their number of axes.
     [[nodiscard]] xconv_conv_desc desc() const
@@ -169,38 +232,79 @@ class Pool : public detail::Window<Pool> {
     xconv_pool_desc desc_ = XCONV_POOL_DESC_INIT;
 };
 
-/// What is kept of x. All of them give the exact filter gradient on average.
+/// What is kept of x: quantize(project(x - mean)), and the mean itself. The static
+/// functions project, the others add to that:
+///     Scheme::independent(32).deflate_mean().bits(2)
+/// Every one of them gives the exact filter gradient on average. What goes together
+/// is written at xconv_scheme_desc; a plan refuses the rest.
 class Scheme {
   public:
     /// Everything: the exact gradient.
-    [[nodiscard]] static Scheme exact() { return Scheme(XCONV_IDENTITY, 0, {}); }
+    [[nodiscard]] static Scheme exact() { return Scheme(Projection::identity, 0, {}); }
+    /// Every number, in 1, 2, 4 or 8 bits.
+    [[nodiscard]] static Scheme quantize(int32_t bits) { return exact().bits(bits); }
     /// `probes` numbers per sample.
     [[nodiscard]] static Scheme dense(int64_t probes, Distribution z = Distribution::rademacher)
     {
-        return Scheme(XCONV_DENSE, probes, z);
+        return Scheme(Projection::dense, probes, z);
     }
     /// At most `probes` numbers per sample, dealt out to the channels.
     [[nodiscard]] static Scheme orthogonal(int64_t probes,
                                            Distribution z = Distribution::rademacher)
     {
-        return Scheme(XCONV_ORTHOGONAL, probes, z);
+        return Scheme(Projection::orthogonal, probes, z);
     }
     /// `probes` numbers per channel and sample.
     [[nodiscard]] static Scheme independent(int64_t probes,
                                             Distribution z = Distribution::rademacher)
     {
-        return Scheme(XCONV_INDEPENDENT, probes, z);
+        return Scheme(Projection::independent, probes, z);
     }
     /// Any composition that xconv.h can express.
     explicit Scheme(const xconv_scheme_desc &desc) : desc_(desc) {}
-    [[nodiscard]] const xconv_scheme_desc &desc() const noexcept { return desc_; }
+
+    /// Keep the mean of every channel apart, and probe the rest alone.
+    Scheme &deflate_mean(bool on = true) { return set(desc_.deflate_mean, int32_t{on}); }
+    /// Round the kept numbers to 1, 2, 4 or 8 bits at random; 0 keeps them whole.
+    Scheme &bits(int32_t count) { return set(desc_.bits, count); }
+    /// So many neighbouring numbers share a scale: a multiple of 8; 0 leaves it open.
+    Scheme &group(int64_t numbers) { return set(desc_.group, numbers); }
+
+    [[nodiscard]] Projection projection() const noexcept
+    {
+        return static_cast<Projection>(desc_.projection);
+    }
+    [[nodiscard]] xconv_scheme_desc desc() const noexcept { return desc_; }
+    /// For people, such as "independent r=32 + mean + 2 bits".
+    [[nodiscard]] std::string name() const
+    {
+        static constexpr const char *projections[] = {"identity", "dense", "orthogonal",
+                                                      "independent"};
+        static constexpr const char *distributions[] = {"", " gaussian", " uniform"};
+        const std::string bits =
+            std::to_string(desc_.bits) + (desc_.bits == 1 ? " bit" : " bits") +
+            (desc_.group != 0 ? " in groups of " + std::to_string(desc_.group) : "");
+        if (projection() == Projection::identity)
+            return desc_.bits == 0 ? "exact" : bits;
+        if (desc_.projection < 0 || desc_.projection > XCONV_INDEPENDENT ||
+            desc_.distribution < 0 || desc_.distribution > XCONV_UNIFORM)
+            return "not a scheme";
+        return projections[desc_.projection] + (" r=" + std::to_string(desc_.probes)) +
+               distributions[desc_.distribution] + (desc_.deflate_mean != 0 ? " + mean" : "") +
+               (desc_.bits != 0 ? " + " + bits : "");
+    }
 
   private:
-    Scheme(xconv_projection projection, int64_t probes, Distribution z)
+    Scheme(Projection projection, int64_t probes, Distribution z)
     {
-        desc_.projection = projection;
+        desc_.projection = static_cast<xconv_projection>(projection);
         desc_.distribution = static_cast<xconv_distribution>(z);
         desc_.probes = probes;
+    }
+    template <class Field> Scheme &set(Field &field, Field value)
+    {
+        field = value;
+        return *this;
     }
     xconv_scheme_desc desc_ = XCONV_SCHEME_DESC_INIT;
 };
