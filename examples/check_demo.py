@@ -3,6 +3,7 @@
 
 usage: check_demo.py DEMO train DIRECTORY   tiny training run on a real data set;
                                             exits 77 when it is not installed
+       check_demo.py DEMO advise DIRECTORY  advice on the same, and its plot
        check_demo.py DEMO input             how it takes good and broken files
 """
 
@@ -14,9 +15,11 @@ import struct
 import subprocess
 import sys
 import tempfile
+import xml.etree.ElementTree
 
 SKIPPED = 77
-SCHEMES = ["exact", "identity", "dense:64", "orthogonal:64", "independent:16"]
+SCHEMES = ["exact", "identity", "dense:64", "orthogonal:64", "independent:16", "identity+2bits",
+           "identity+1bit", "independent:16+mean+2bits", "dense:512+4bits"]
 
 
 def run(demo, *arguments):
@@ -54,17 +57,16 @@ def check_memory(runs):
     # Both gradients are exact and start from the same weights and batches.
     expect(identity["final_loss"] == exact["final_loss"], "identity must train as exact does")
     expect(identity["conv_held_bytes"] == exact["conv_held_bytes"], "identity keeps all of x")
+    # What the whole network holds, ReLU bits and pool indices included.
+    expect(runs["2 bits"]["compression"] >= 16, f"2 bits: {runs['2 bits']['compression']} times")
     for name, each in runs.items():
-        if "r=" in name:
+        if name not in ("exact", "identity"):
             expect(each["compression"] > identity["compression"] > 1, f"{name}: no compression")
             expect(each["conv_compression"] > 1, f"{name}: its sketches are not smaller than x")
             expect(each["kept"]["sketches"] == each["conv_held_bytes"], f"{name}: stray sketch")
 
 
 def check_training(demo, directory):
-    if not (pathlib.Path(directory) / "train-images-idx3-ubyte.gz").is_file():
-        print(f"skipped: no Fashion-MNIST in {directory} (Debian: dataset-fashion-mnist)")
-        return SKIPPED
     limits = ["--train-limit", 512, "--test-limit", 1000, "--batch", 32]
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -78,6 +80,30 @@ def check_training(demo, directory):
         again = train(demo, directory, folder, *limits, "--schemes", "dense:64")["dense r=64"]
         for field in ("final_loss", "test_accuracy", "kept_bytes"):
             expect(again[field] == runs["dense r=64"][field], f"{field} is not reproducible")
+    return 0
+
+
+def check_advice(demo, directory):
+    with tempfile.TemporaryDirectory() as name:
+        plot = pathlib.Path(name) / "advice.svg"
+        result = run(demo, "--data", directory, "--train-limit", 256, "--batch", 32, "--advise",
+                     "--plot", plot)
+        expect(result.returncode == 0, f"the demo failed:\n{result.stdout}{result.stderr}")
+        layers = result.stdout.count("\nconvolution ")
+        expect(layers == 2, f"advice for {layers} layers:\n{result.stdout}")
+        expect(result.stdout.count("\n* ") == 2, "each layer has one recommendation")
+        expect(result.stdout.count("\n  exact ") == 2, "nothing is less noisy than exact")
+        svg = "{http://www.w3.org/2000/svg}"
+        root = xml.etree.ElementTree.parse(plot).getroot()
+        width, height = float(root.get("width")), float(root.get("height"))
+        panels = root.findall(f"{svg}g")
+        expect(len(panels) == layers, f"{len(panels)} panels for {layers} layers")
+        for panel in panels:
+            points = [each for each in panel.findall(f"{svg}circle") if len(each)]
+            expect(len(points) > 20, f"{len(points)} points in a panel")
+            for point in points:
+                expect(0 < float(point.get("cx")) < width / layers and
+                       0 < float(point.get("cy")) < height, "a point lies outside its panel")
     return 0
 
 
@@ -133,6 +159,10 @@ def check_input(demo):
                    f"expected '{message}', got {result.returncode}: {result.stderr}")
     for flags, message in [(["--schemes", "dense:0"], "'0' is not a number of probes"),
                            (["--schemes", "sparse"], "unknown scheme 'sparse'"),
+                           (["--scheme", "dense:8+3bits"], "unknown step '+3bits'"),
+                           (["--scheme", "dense:8+bits+mean"], "unknown step '+bits'"),
+                           (["--scheme", "identity+2bits+group:x"], "'x' is not a number"),
+                           (["--plot", "x.svg"], "--advise"),
                            (["--distribution", "cauchy"], "unknown distribution 'cauchy'"),
                            (["--epochs", "0"], "--epochs")]:
         result = run(demo, *flags)
@@ -144,7 +174,13 @@ def check_input(demo):
 
 def main():
     demo, what, *rest = sys.argv[1:]
-    return check_training(demo, *rest) if what == "train" else check_input(demo)
+    if what == "input":
+        return check_input(demo)
+    directory, = rest
+    if not (pathlib.Path(directory) / "train-images-idx3-ubyte.gz").is_file():
+        print(f"skipped: no Fashion-MNIST in {directory} (Debian: dataset-fashion-mnist)")
+        return SKIPPED
+    return {"train": check_training, "advise": check_advice}[what](demo, directory)
 
 
 if __name__ == "__main__":

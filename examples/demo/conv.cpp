@@ -8,7 +8,7 @@
 namespace demo {
 namespace {
 
-xconv::Conv geometry(const Conv::Shape &shape)
+xconv::Conv describe(const Conv::Shape &shape)
 {
     return xconv::Conv()
         .batch(shape.batch)
@@ -33,8 +33,8 @@ void initialise(const Conv::Shape &shape, uint64_t seed, std::vector<float> &wei
 
 Conv::Conv(Runtime &runtime, const Shape &shape, Keeps keeps, const xconv::Scheme &scheme,
            bool passes_gradient, uint64_t seed)
-    : runtime_(runtime), keeps_(keeps), passes_gradient_(passes_gradient),
-      plan_(runtime.context, geometry(shape),
+    : runtime_(runtime), shape_(shape), keeps_(keeps), passes_gradient_(passes_gradient),
+      plan_(runtime.context, describe(shape),
             keeps == Keeps::sketch ? scheme : xconv::Scheme::exact()),
       weight_(plan_.w_count()), bias_(plan_.bias_count())
 {
@@ -42,6 +42,8 @@ Conv::Conv(Runtime &runtime, const Shape &shape, Keeps keeps, const xconv::Schem
     if (runtime_.workspace.size() < plan_.workspace_bytes())
         runtime_.workspace.resize(plan_.workspace_bytes());
 }
+
+xconv::Conv Conv::geometry() const { return describe(shape_); }
 
 Shared Conv::forward(Shared x, const Pass &pass)
 {
@@ -67,9 +69,12 @@ Shared Conv::backward(Shared dy)
     auto &workspace = runtime_.workspace;
     if (keeps_ == Keeps::sketch)
         plan_.backward_filter(*kept_, seed_, gradient, weight_.gradient.data(), workspace);
-    else
-        plan_.backward_filter_exact<float>(kept_->floats(), gradient, weight_.gradient.data(),
-                                           workspace);
+    else {
+        const float *x = kept_->floats();
+        plan_.backward_filter_exact(x, gradient, weight_.gradient.data(), workspace);
+        if (runtime_.watch)
+            runtime_.watch(*this, x, gradient);
+    }
     kept_.reset();
     plan_.backward_bias(gradient, bias_.gradient.data());
     if (!passes_gradient_)

@@ -23,12 +23,15 @@ class Conv final : public Layer {
     Shared backward(Shared dy) override;
     std::vector<Parameter *> parameters() override { return {&weight_, &bias_}; }
 
+    [[nodiscard]] const Shape &shape() const { return shape_; }
+    [[nodiscard]] xconv::Conv geometry() const;
     [[nodiscard]] size_t input_bytes() const { return plan_.x_count() * sizeof(float); }
     /// Bytes of what this layer holds in place of its input right now.
     [[nodiscard]] size_t held_bytes() const { return kept_ ? kept_->size() : 0; }
 
   private:
     Runtime &runtime_;
+    Shape shape_;
     Keeps keeps_;
     bool passes_gradient_;
     xconv::Plan plan_;

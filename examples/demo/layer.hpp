@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include <xconv/xconv.hpp>
@@ -11,11 +12,16 @@
 
 namespace demo {
 
+class Conv;
+
 /// What the layers of one network share.
 struct Runtime {
     xconv::Context context;
     Ledger ledger;
     std::vector<std::byte> workspace; // scratch of one call: nothing in it is kept
+    /// When set: sees input and output gradient of every convolution that keeps its
+    /// input, in each backward pass.
+    std::function<void(const Conv &layer, const float *x, const float *dy)> watch = {};
 };
 
 /// One forward pass: inference keeps nothing.

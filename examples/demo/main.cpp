@@ -7,10 +7,34 @@
 
 #include "dataset.hpp"
 #include "options.hpp"
+#include "plot.hpp"
 #include "report.hpp"
 #include "training.hpp"
 
 namespace {
+
+void print_advice(const demo::Dataset &data, const demo::Options &options)
+{
+    const auto layers = demo::advise(data, options.training);
+    for (const demo::LayerAdvice &each : layers)
+        fmt::print("\n{}\n{}", each.layer, each.list.table());
+    fmt::print("\n{}", demo::kAdviceFootnotes);
+    if (!options.plot.empty())
+        demo::write_file(options.plot, demo::advice_plot(layers));
+}
+
+void train_all(const demo::Dataset &data, const demo::Options &options)
+{
+    std::vector<demo::Outcome> outcomes;
+    for (const demo::Scheme &scheme : options.schemes)
+        outcomes.push_back(demo::train(data, scheme, options.training));
+
+    fmt::print("\n{}", demo::table_text(outcomes));
+    if (!options.csv.empty())
+        demo::write_file(options.csv, demo::table_csv(outcomes));
+    if (!options.json.empty())
+        demo::write_file(options.json, demo::table_json(outcomes, options));
+}
 
 void run(const demo::Options &options)
 {
@@ -24,15 +48,10 @@ void run(const demo::Options &options)
                options.training.seed);
     std::fflush(stdout);
 
-    std::vector<demo::Outcome> outcomes;
-    for (const demo::Scheme &scheme : options.schemes)
-        outcomes.push_back(demo::train(data, scheme, options.training));
-
-    fmt::print("\n{}", demo::table_text(outcomes));
-    if (!options.csv.empty())
-        demo::write_file(options.csv, demo::table_csv(outcomes));
-    if (!options.json.empty())
-        demo::write_file(options.json, demo::table_json(outcomes, options));
+    if (options.advise)
+        print_advice(data, options);
+    else
+        train_all(data, options);
 }
 
 } // namespace

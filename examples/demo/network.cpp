@@ -38,17 +38,22 @@ Network::Network(Runtime &runtime, const Shape &shape, const Scheme &scheme, uin
             sketched_.push_back(conv.get());
         layers_.push_back(std::move(conv));
 
-        const int64_t count = shape.batch * out_channels * height * width;
-        if (scheme.plain)
-            layers_.push_back(std::make_unique<PlainRelu>(runtime, count));
-        else
-            layers_.push_back(std::make_unique<BitRelu>(runtime, count));
-
         auto pool = std::make_unique<MaxPool>(runtime, shape.batch, out_channels, height, width);
+        const int64_t inputs = shape.batch * out_channels * height * width;
         channels = out_channels;
         height = pool->out_height();
         width = pool->out_width();
-        layers_.push_back(std::move(pool));
+        const int64_t outputs = shape.batch * out_channels * height * width;
+        // Only winners of the pool receive a gradient, so a bit for each winner tells
+        // all that is needed of the ReLU: pooling first gives the same numbers.
+        if (scheme.plain) {
+            layers_.push_back(std::make_unique<PlainRelu>(runtime, inputs));
+            layers_.push_back(std::move(pool));
+        }
+        else {
+            layers_.push_back(std::move(pool));
+            layers_.push_back(std::make_unique<BitRelu>(runtime, outputs));
+        }
     }
     // A dense layer is a convolution whose kernel is as large as its input, so
     // the demo needs no matrix library of its own.

@@ -31,8 +31,9 @@ class Network {
     void backward(Shared dscores);
     std::vector<Parameter *> parameters();
 
-    /// Of the convolutions a scheme applies to (all but the first): bytes of
-    /// their inputs, and of what they hold instead right now.
+    /// The convolutions a scheme applies to: all but the first.
+    [[nodiscard]] const std::vector<const Conv *> &sketched() const { return sketched_; }
+    /// Of these: bytes of their inputs, and of what they hold instead right now.
     [[nodiscard]] size_t conv_input_bytes() const;
     [[nodiscard]] size_t conv_held_bytes() const;
 

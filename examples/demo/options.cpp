@@ -17,13 +17,17 @@ constexpr const char *kDescription =
     "and the accuracy on the test images.";
 constexpr const char *kFooter =
     "Schemes: exact (keep what a framework keeps), identity (exact gradients, but one-bit ReLU),\n"
-    "dense[:R], orthogonal[:R], independent[:R] with R probes. For example:\n"
+    "dense[:R], orthogonal[:R], independent[:R] with R probes. To all but exact may be added\n"
+    "+mean, +1bit, +2bits, +4bits, +8bits, +group:NUMBERS. For example:\n"
     "  demo --schemes exact,dense:8,dense:64,dense:512 --epochs 5\n"
-    "  demo --projection independent --probes 16";
+    "  demo --scheme independent:16+mean+2bits --scheme identity+1bit\n"
+    "  demo --projection independent --probes 16\n"
+    "  demo --advise --plot advice.svg";
 
 /// What the command line says, before it is made sense of.
 struct Text {
     std::vector<std::string> schemes;
+    std::vector<std::string> beside_exact;
     std::string projection;
     std::string distribution = "rademacher";
     int64_t probes = 0; // 0: not given
@@ -36,6 +40,9 @@ void add_flags(CLI::App &app, Options &options, Text &text)
         ->capture_default_str();
     auto *schemes =
         app.add_option("--schemes", text.schemes, "Schemes to train with, a,b,c")->delimiter(',');
+    app.add_option("--scheme", text.beside_exact,
+                   "Train with exact and with this scheme; repeatable")
+        ->excludes(schemes);
     app.add_option("--projection", text.projection, "Train with exact and with this projection")
         ->excludes(schemes);
     app.add_option("--probes", text.probes, "r of the schemes that name none")
@@ -61,17 +68,32 @@ void add_flags(CLI::App &app, Options &options, Text &text)
     app.add_option("--test-limit", options.test_limit, "Use only the first test images");
     app.add_option("--csv", options.csv, "Write the table to this file as CSV");
     app.add_option("--json", options.json, "Write the table and the settings to this file as JSON");
+    auto *advise = app.add_flag("--advise", options.advise,
+                                "Instead of training with schemes, measure which suit each layer");
+    app.add_option("--plot", options.plot, "Write what was measured to this file as SVG")
+        ->needs(advise);
 }
 
 std::vector<Scheme> choose_schemes(const Text &text)
 {
     std::vector<std::string> wanted = text.schemes;
-    if (!text.projection.empty())
-        wanted = {"exact", text.projection};
+    if (!text.beside_exact.empty() || !text.projection.empty()) {
+        wanted = text.beside_exact;
+        wanted.insert(wanted.begin(), "exact");
+        if (!text.projection.empty())
+            wanted.push_back(text.projection);
+    }
     else if (wanted.empty() && text.probes != 0)
         wanted = {"exact", "dense", "orthogonal", "independent"};
     else if (wanted.empty())
-        wanted = {"exact", "dense:64", "orthogonal:64", "independent:16"};
+        // Few bits alone; then the paper's scheme and three more in as many bytes or less.
+        wanted = {"exact",
+                  "identity+2bits",
+                  "identity+1bit",
+                  "dense:64",
+                  "dense:512+4bits",
+                  "independent:32+mean+2bits",
+                  "dense:512+mean+2bits"};
 
     const auto distribution = parse_distribution(text.distribution);
     const int64_t probes = text.probes != 0 ? text.probes : kDefaultProbes;

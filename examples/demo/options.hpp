@@ -18,6 +18,8 @@ struct Options {
     TrainingOptions training;
     std::string csv;  // file to write, or empty
     std::string json; // file to write, or empty
+    bool advise = false;
+    std::string plot; // of the advice; file to write, or empty
 };
 
 /// Parse the command line. When there is nothing left to do (--help, or an

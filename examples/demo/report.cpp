@@ -16,10 +16,10 @@ constexpr const char *kFootnotes =
     "kept         bytes alive between forward and backward in the whole network, counted from\n"
     "             the buffers really held, each once. The images are in memory anyway and left\n"
     "             out. exact holds floats: the inputs of convolutions and of the dense layer and\n"
-    "             the outputs of ReLUs. The others hold one bit for every ReLU and sketches in\n"
-    "             place of the second and third convolution's input; the first convolution and\n"
-    "             the dense layer are exact. All hold 2 bits per pooling window, where\n"
-    "             frameworks often hold 64.\n"
+    "             the outputs of ReLUs. The others hold one bit of the ReLU for every pooled\n"
+    "             place, and sketches instead of the second and third convolution's input; the\n"
+    "             first convolution and the dense layer are exact. All hold 2 bits per pooling\n"
+    "             window, where frameworks often hold 64.\n"
     "conv inputs  the part of it that stands for the second and third convolution's input\n"
     "step         median of forward, backward and Adam on one batch\n";
 
@@ -46,12 +46,19 @@ std::string kib(size_t bytes)
 
 } // namespace
 
+const char *const kAdviceFootnotes =
+    "Shown is the front: nothing measured keeps as little with as little noise. The star marks\n"
+    "the fewest bytes whose noise is at most the mini-batch's own.\n"
+    "relative variance  E|estimate - dw|^2 / |dw|^2 of one draw, with its standard error\n"
+    "of batch           the same as a multiple of the noise that the mini-batch brings itself\n"
+    "ms                 sketch and filter gradient; the forward pass is not in it\n";
+
 std::string table_text(const std::vector<Outcome> &outcomes)
 {
-    constexpr std::string_view kRow = "{:<18}{:>14}{:>13}{:>14}{:>13}{:>10}{:>15}\n";
+    constexpr std::string_view kRow = "{:<32}{:>14}{:>13}{:>14}{:>13}{:>10}{:>15}\n";
     std::string text = fmt::format(kRow, "scheme", "kept", "compression", "conv inputs",
                                    "compression", "step", "test accuracy");
-    text += std::string(97, '-') + '\n';
+    text += std::string(111, '-') + '\n';
     for (const Outcome &outcome : outcomes) {
         const auto less = compression(outcome, outcomes);
         text +=

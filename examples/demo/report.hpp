@@ -9,6 +9,8 @@
 
 namespace demo {
 
+extern const char *const kAdviceFootnotes;
+
 /// The table with its footnotes.
 std::string table_text(const std::vector<Outcome> &outcomes);
 std::string table_csv(const std::vector<Outcome> &outcomes);

@@ -12,14 +12,15 @@ namespace demo {
 struct Scheme {
     std::string name;
     /// Keep what a framework keeps: inputs and activations, whole. Otherwise
-    /// keep the sketch, one bit for every ReLU, a few for every pool.
+    /// keep the sketch, and a few bits for every pool and ReLU.
     bool plain = false;
     xconv::Scheme sketch = xconv::Scheme::exact();
 };
 
-/// "exact", or PROJECTION[:PROBES] where PROJECTION is identity, dense,
-/// orthogonal or independent; `default_probes` where the text gives none.
-/// Throws std::invalid_argument on anything else.
+/// "exact", or a composition such as "independent:16+mean+2bits": a projection
+/// (identity, or dense, orthogonal, independent with a number of probes,
+/// `default_probes` where the text gives none), then any of +mean, +1bit, +2bits,
+/// +4bits, +8bits and +group:NUMBERS. Throws std::invalid_argument on anything else.
 Scheme parse_scheme(const std::string &text, int64_t default_probes,
                     xconv::Distribution distribution);
 

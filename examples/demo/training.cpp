@@ -18,6 +18,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Activations and gradients change most in the first steps of a training.
+constexpr size_t kAdviseSteps = 200;
+
 double seconds_since(Clock::time_point begin)
 {
     return std::chrono::duration<double>(Clock::now() - begin).count();
@@ -58,7 +61,44 @@ class Run {
         return std::move(outcome_);
     }
 
+    std::vector<LayerAdvice> advise()
+    {
+        const auto order = shuffled(data_.train.count, options_.seed);
+        const size_t steps = std::min(kAdviseSteps, data_.train.count / options_.batch - 1);
+        const auto batch = [&](size_t step) {
+            return std::span(order).subspan(step * options_.batch, options_.batch);
+        };
+        Progress progress("warming up", steps, options_.batch);
+        for (size_t step = 0; step < steps; ++step)
+            progress.step(train_step(batch(step), combine({options_.seed, step})), "exact");
+        progress.finish(fmt::format("{} steps", steps));
+
+        std::vector<LayerAdvice> advice;
+        runtime_.watch = [&](const Conv &layer, const float *x, const float *dy) {
+            if (applies_to(layer))
+                advice.push_back(
+                    {layer_name(layer), xconv::advise(runtime_.context, layer.geometry(), x, dy)});
+        };
+        train_step(batch(steps), 0);
+        std::reverse(advice.begin(), advice.end()); // the last layer came first
+        return advice;
+    }
+
   private:
+    [[nodiscard]] bool applies_to(const Conv &layer) const
+    {
+        const auto &all = network_.sketched();
+        return std::find(all.begin(), all.end(), &layer) != all.end();
+    }
+
+    static std::string layer_name(const Conv &layer)
+    {
+        const Conv::Shape &shape = layer.shape();
+        return fmt::format("convolution {}x{}, {} to {} channels of {}x{}, batch {}",
+                           shape.kernel_height, shape.kernel_width, shape.in_channels,
+                           shape.out_channels, shape.height, shape.width, shape.batch);
+    }
+
     void train_epoch(size_t epoch, size_t steps, Progress &progress)
     {
         const auto order = shuffled(data_.train.count, combine({options_.seed, epoch}));
@@ -140,14 +180,25 @@ class Run {
     Outcome outcome_;
 };
 
-} // namespace
-
-Outcome train(const Dataset &data, const Scheme &scheme, const TrainingOptions &options)
+void check_batches(const Dataset &data, const TrainingOptions &options)
 {
     if (data.train.count < options.batch)
         throw std::invalid_argument(fmt::format("{} training images do not fill a batch of {}",
                                                 data.train.count, options.batch));
+}
+
+} // namespace
+
+Outcome train(const Dataset &data, const Scheme &scheme, const TrainingOptions &options)
+{
+    check_batches(data, options);
     return Run(data, scheme, options).run();
+}
+
+std::vector<LayerAdvice> advise(const Dataset &data, const TrainingOptions &options)
+{
+    check_batches(data, options);
+    return Run(data, {"exact", true}, options).advise();
 }
 
 } // namespace demo

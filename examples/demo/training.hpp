@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "buffer.hpp"
 #include "dataset.hpp"
@@ -32,5 +34,14 @@ struct Outcome {
 /// Train from scratch and test. Runs with equal options start from the same
 /// weights and see the same batches, whatever the scheme.
 Outcome train(const Dataset &data, const Scheme &scheme, const TrainingOptions &options);
+
+/// What XConv advises for one convolution.
+struct LayerAdvice {
+    std::string layer;
+    xconv::AdviceList list;
+};
+/// Train exactly for a few steps, then measure schemes on the next batch as it meets
+/// every convolution that a scheme applies to.
+std::vector<LayerAdvice> advise(const Dataset &data, const TrainingOptions &options);
 
 } // namespace demo

@@ -1,0 +1,14 @@
+// The advice of XConv as a picture: noise against bytes, a panel for each layer.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "training.hpp"
+
+namespace demo {
+
+/// An SVG document.
+std::string advice_plot(const std::vector<LayerAdvice> &layers);
+
+} // namespace demo
