@@ -4,16 +4,17 @@
 #include <array>
 #include <bit>
 
+#include "schemes/projection.hpp"
+
 namespace xconv {
 
 namespace {
 
-// Every choice, the most promising first: where a choice stands in its list, and
-// how fine a step of r is, add up to how late a candidate is measured.
-constexpr std::array kProjections{XCONV_INDEPENDENT, XCONV_DENSE, XCONV_ORTHOGONAL};
+// The choices beside the projection, the most promising first: where a choice stands
+// in its list, and how fine a step of r is, add up to how late a candidate is measured.
 constexpr std::array kProbeBits{2, 4, 0};
 constexpr std::array kMeans{1, 0};
-constexpr std::array kIdentityBits{0, 2, 1, 4, 8};
+constexpr std::array kUnprojectedBits{0, 2, 1, 4, 8};
 
 // Numbers are projected to between 1/512 and 1/4 as many, in steps of 2. More are
 // better kept in few bits each; fewer leave nothing but noise.
@@ -39,8 +40,8 @@ xconv_scheme_desc scheme_of(xconv_projection projection, int64_t probes, int mea
 int fineness(int step) { return 3 - std::min(std::countr_zero(static_cast<unsigned>(step)), 3); }
 
 /// All compositions with one projection and one r.
-void compose(xconv_projection projection, int64_t probes, int lateness,
-             std::vector<Candidate> &candidates)
+void add_with_probes(xconv_projection projection, int64_t probes, int lateness,
+                     std::vector<Candidate> &candidates)
 {
     int late_bits = 0;
     for (const int bits : kProbeBits) {
@@ -54,36 +55,41 @@ void compose(xconv_projection projection, int64_t probes, int lateness,
     }
 }
 
+/// All compositions with one projection.
+void add(const ProjectionEntry &entry, const ConvGeometry &g, std::vector<Candidate> &candidates)
+{
+    if (!entry.random) {
+        for (const int bits : kUnprojectedBits) {
+            candidates.push_back({scheme_of(entry.projection, 0, 0, bits), 0});
+        }
+        return;
+    }
+    const int64_t mixed = entry.per_channel ? g.in_points() : g.in_points() * g.in_channels;
+    int step = 1;
+    for (int64_t reduction = kMostReduction; reduction >= kLeastReduction; reduction /= 2) {
+        if (mixed >= reduction) {
+            add_with_probes(entry.projection, mixed / reduction, fineness(step), candidates);
+            ++step;
+        }
+    }
+}
+
 } // namespace
 
 std::vector<xconv_scheme_desc> candidate_schemes(const ConvGeometry &g)
 {
-    std::vector<xconv_scheme_desc> schemes;
-    for (const int bits : kIdentityBits) {
-        schemes.push_back(scheme_of(XCONV_IDENTITY, 0, 0, bits));
-    }
-
     std::vector<Candidate> candidates;
-    int late_projection = 0;
-    for (const xconv_projection projection : kProjections) {
-        const int64_t mixed =
-            projection == XCONV_INDEPENDENT ? g.in_points() : g.in_points() * g.in_channels;
-        int step = 1;
-        for (int64_t reduction = kMostReduction; reduction >= kLeastReduction; reduction /= 2) {
-            if (mixed >= reduction) {
-                compose(projection, mixed / reduction, late_projection + fineness(step),
-                        candidates);
-                ++step;
-            }
-        }
-        ++late_projection;
-        if (g.in_channels == 1) {
-            break; // with a single channel, all projections are the same
+    for (const ProjectionEntry &entry : projections()) {
+        // With a single channel, projections do not differ in what they mix.
+        if (!entry.random || g.in_channels > 1 || entry.per_channel) {
+            add(entry, g, candidates);
         }
     }
     std::stable_sort(
         candidates.begin(), candidates.end(),
         [](const Candidate &a, const Candidate &b) { return a.lateness < b.lateness; });
+    std::vector<xconv_scheme_desc> schemes;
+    schemes.reserve(candidates.size());
     for (const Candidate &candidate : candidates) {
         schemes.push_back(candidate.scheme);
     }

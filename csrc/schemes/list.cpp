@@ -6,15 +6,20 @@
 
 namespace xconv {
 
-const ProjectionEntry &find_projection(xconv_projection projection)
+std::span<const ProjectionEntry> projections()
 {
     static constexpr std::array entries{
-        ProjectionEntry{XCONV_IDENTITY, "identity", false, make_identity},
-        ProjectionEntry{XCONV_DENSE, "dense", true, make_dense},
-        ProjectionEntry{XCONV_ORTHOGONAL, "orthogonal", true, make_orthogonal},
-        ProjectionEntry{XCONV_INDEPENDENT, "independent", true, make_independent},
+        ProjectionEntry{XCONV_IDENTITY, "identity", false, false, make_identity},
+        ProjectionEntry{XCONV_DENSE, "dense", true, false, make_dense},
+        ProjectionEntry{XCONV_ORTHOGONAL, "orthogonal", true, false, make_orthogonal},
+        ProjectionEntry{XCONV_INDEPENDENT, "independent", true, true, make_independent},
     };
-    for (const ProjectionEntry &entry : entries) {
+    return entries;
+}
+
+const ProjectionEntry &find_projection(xconv_projection projection)
+{
+    for (const ProjectionEntry &entry : projections()) {
         if (entry.projection == projection) {
             return entry;
         }

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -88,10 +89,13 @@ class Projection {
 struct ProjectionEntry {
     xconv_projection projection;
     const char *name;
-    bool random; // takes probes and a distribution
+    bool random;      // takes probes and a distribution
+    bool per_channel; // each probe leaves a number for every channel, not for a sample
     std::unique_ptr<Projection> (*make)(const ProjectionSetup &setup);
 };
 
+/// All there are.
+std::span<const ProjectionEntry> projections();
 /// The entry for an enum value; throws Error when there is none.
 const ProjectionEntry &find_projection(xconv_projection projection);
 
