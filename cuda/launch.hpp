@@ -31,8 +31,18 @@ inline void check_grid(Grid grid)
 
 #if defined(__CUDACC__)
 
+/// A kernel may say how many of its blocks a multiprocessor should hold at least.
+template <class Kernel> constexpr int blocks_wanted()
+{
+    if constexpr (requires { Kernel::blocks_per_multiprocessor; }) {
+        return Kernel::blocks_per_multiprocessor;
+    }
+    return 1;
+}
+
 template <class Kernel>
-__global__ void __launch_bounds__(Kernel::threads) run_kernel(const __grid_constant__ Kernel kernel)
+__global__ void __launch_bounds__(Kernel::threads, blocks_wanted<Kernel>())
+    run_kernel(const __grid_constant__ Kernel kernel)
 {
     __shared__ typename Kernel::Shared shared;
     Team<Kernel::threads> team;
@@ -46,8 +56,7 @@ template <class Kernel> void launch(const Kernel &kernel, Grid grid, Stream stre
                       static_cast<unsigned>(grid.z));
     // Its own result: cudaGetLastError() would also tell of other people's failures.
     void *arguments[] = {const_cast<Kernel *>(&kernel)};
-    check(cudaLaunchKernel(run_kernel<Kernel>, blocks, dim3(Kernel::threads), arguments, 0,
-                           static_cast<cudaStream_t>(stream.handle)),
+    check(cudaLaunchKernel(run_kernel<Kernel>, blocks, dim3(Kernel::threads), arguments, 0, stream),
           "kernel launch");
 }
 

@@ -1,10 +1,11 @@
 // Where work is queued, without CUDA's headers.
 #pragma once
 
+/// What a cudaStream_t points to.
+struct CUstream_st;
+
 namespace xconv::cuda {
 
-struct Stream {
-    void *handle = nullptr; // a cudaStream_t
-};
+using Stream = CUstream_st *;
 
 } // namespace xconv::cuda
