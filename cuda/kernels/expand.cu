@@ -1,0 +1,142 @@
+// expand: coefficients zᵀ, with z drawn on the way.
+//
+// A block draws 512 rows (256 in Float64) of 16 columns of z into shared memory,
+// where a thread reads 4 neighbouring places for sums of several rows of `out`, kept
+// in registers. With 16 columns z is drawn once for 128 rows, and each number
+// written in 4 bytes costs 16 multiply-adds.
+#include "cuda/kernels/runs.hpp"
+#include "cuda/launch.hpp"
+#include "cuda/ops_probes.hpp"
+
+namespace xconv::cuda {
+
+namespace {
+
+template <class T, bool Signs> struct Expand {
+    static constexpr int threads = 256;
+    static constexpr int blocks_per_multiprocessor = 2;
+    static constexpr int kPlaces = 2048 / sizeof(T);
+    static constexpr int kQuads = kPlaces / 4;
+    static constexpr int kColumns = 16;
+    static constexpr int kRows = 32; // at a time
+    static constexpr int kThreadRows = kRows * kQuads / threads;
+    static constexpr int64_t kBlockRows = 4 * kRows;
+    struct Shared {
+        ProbeTile<T, Signs, kPlaces, kColumns> drawn;
+        Vector<T, 4> z[kColumns][kQuads];
+        Vector<T, 4> coefficients[kColumns][kRows / 4];
+    };
+    struct Sums {
+        T at[kThreadRows][4];
+    };
+
+    ProbeTiles tiles;
+    const T *coefficients; // rows x columns
+    int64_t coefficient_stride;
+    int64_t columns;
+    T *out;
+    int64_t rows;
+    int64_t stride;
+    bool vectors;
+
+    template <class Team>
+    XCONV_DEVICE void fill_tile(Team &team, int64_t row, int64_t column, Shared &shared) const
+    {
+        const Probes &probes = tiles.probes;
+        team.each([&](int thread) {
+            shared.drawn.prepare(thread, threads, probes, row, probes.column + column);
+        });
+        team.each([&](int thread) {
+            for (int unit = thread; unit < kColumns * kQuads; unit += threads) {
+                const int j = unit / kQuads;
+                const int quad = unit % kQuads;
+                shared.z[j][quad] =
+                    shared.drawn.four(probes, row, probes.column + column, 4 * quad, j);
+            }
+        });
+    }
+
+    XCONV_DEVICE void fetch_coefficients(int thread, int64_t i, int64_t column,
+                                         Shared &shared) const
+    {
+        for (int unit = thread; unit < kColumns * kRows; unit += threads) {
+            const int j = unit % kColumns;
+            const int r = unit / kColumns;
+            const bool inside = i + r < rows && column + j < columns;
+            shared.coefficients[j][r / 4].at[r % 4] =
+                inside ? coefficients[(i + r) * coefficient_stride + column + j] : T(0);
+        }
+    }
+
+    XCONV_DEVICE void add(int thread, const Shared &shared, Sums &sums) const
+    {
+        const int quad = thread % kQuads;
+        const int group = thread / kQuads * (kThreadRows / 4);
+        for (int j = 0; j < kColumns; ++j) {
+            const Vector<T, 4> z = shared.z[j][quad];
+            XCONV_UNROLL
+            for (int r = 0; r < kThreadRows; ++r) {
+                const T c = shared.coefficients[j][group + r / 4].at[r % 4];
+                XCONV_UNROLL
+                for (int p = 0; p < 4; ++p) {
+                    sums.at[r][p] += c * z.at[p];
+                }
+            }
+        }
+    }
+
+    XCONV_DEVICE void write(int thread, const RunTile &at, int64_t i, const Sums &sums) const
+    {
+        const int64_t first = i + thread / kQuads * kThreadRows;
+        const int64_t place = at.offset + thread % kQuads * 4;
+        XCONV_UNROLL
+        for (int r = 0; r < kThreadRows; ++r) {
+            if (first + r < rows) {
+                const Vector<T, 4> four{
+                    {sums.at[r][0], sums.at[r][1], sums.at[r][2], sums.at[r][3]}};
+                store<4>(four, out + (first + r) * stride + at.run * tiles.runs.length, place,
+                         tiles.runs.length, vectors);
+            }
+        }
+    }
+
+    template <class Team> XCONV_DEVICE void operator()(Team &team, Shared &shared) const
+    {
+        const RunTile at = tiles.at(team.block().x % tiles.count());
+        const int64_t begin = team.block().x / tiles.count() * kBlockRows;
+        const int64_t end = begin + kBlockRows < rows ? begin + kBlockRows : rows;
+        auto sums = team.template registers<Sums>();
+        for (int64_t i = begin; i < end; i += kRows) {
+            team.each([&](int thread) { sums[thread] = Sums{}; });
+            for (int64_t column = 0; column < columns; column += kColumns) {
+                if (i == begin || columns > kColumns) {
+                    fill_tile(team, tiles.row(at), column, shared);
+                }
+                team.each([&](int thread) { fetch_coefficients(thread, i, column, shared); });
+                team.each([&](int thread) { add(thread, shared, sums[thread]); });
+            }
+            team.each([&](int thread) { write(thread, at, i, sums[thread]); });
+        }
+    }
+};
+
+} // namespace
+
+void expand(Stream stream, Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
+            Matrix out)
+{
+    with_type(compute, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        with_signs(probes.distribution, [&](auto signs) {
+            using Kernel = Expand<T, decltype(signs)::value>;
+            const ProbeTiles tiles = ProbeTiles::make(probes, rows, Kernel::kPlaces);
+            launch(Kernel{tiles, static_cast<const T *>(coefficients.data), coefficients.stride,
+                          coefficients.cols, static_cast<T *>(out.data), out.rows, out.stride,
+                          tiles.in_fours<T>(out.data, out.stride)},
+                   {checked_mul(tiles.count(), ceil_div(out.rows, Kernel::kBlockRows), "x-hat")},
+                   stream);
+        });
+    });
+}
+
+} // namespace xconv::cuda
