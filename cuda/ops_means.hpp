@@ -1,0 +1,13 @@
+// Means, and what is made of them, on a stream; the operations are those of Backend.
+#pragma once
+
+#include "backend.hpp"
+#include "cuda/stream.hpp"
+
+namespace xconv::cuda {
+
+void row_means(Stream stream, Dtype dtype, ConstMatrix x, void *means);
+void probe_means(Stream stream, Dtype compute, const Probes &probes, Runs rows, Matrix means);
+void filter_of_ones(Stream stream, const ConvGeometry &geometry, const void *dy, void *sums);
+
+} // namespace xconv::cuda
