@@ -55,7 +55,7 @@ void require_not_null(const void *pointer, const char *argument)
     }
 }
 
-void require_tensor(const void *pointer, Dtype dtype, const char *argument)
+void require_tensor(const Backend &on, const void *pointer, Dtype dtype, const char *argument)
 {
     require_not_null(pointer, argument);
     const auto address = reinterpret_cast<uintptr_t>(pointer);
@@ -64,21 +64,24 @@ void require_tensor(const void *pointer, Dtype dtype, const char *argument)
         fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be aligned to its {}-byte elements", argument,
              pointer, alignment);
     }
+    on.check_pointer(pointer, argument);
 }
 
-void require_buffer(const void *pointer, size_t size, int64_t needed, const char *argument)
+void require_buffer(const Backend &on, const void *pointer, size_t size, int64_t needed,
+                    const char *argument)
 {
     if (size < static_cast<uint64_t>(needed)) {
         fail(XCONV_BUFFER_TOO_SMALL, "{}_bytes = {}: must be at least {}", argument, size, needed);
     }
     if (needed > 0) {
         require_not_null(pointer, argument);
+        on.check_pointer(pointer, argument);
     }
 }
 
-void *require_workspace(void *workspace, size_t size, int64_t needed)
+void *require_workspace(const Backend &on, void *workspace, size_t size, int64_t needed)
 {
-    require_buffer(workspace, size, needed, "workspace");
+    require_buffer(on, workspace, size, needed, "workspace");
     const auto address = reinterpret_cast<uintptr_t>(workspace);
     constexpr auto alignment = static_cast<uintptr_t>(kAlignment);
     return static_cast<std::byte *>(workspace) + (alignment - address % alignment) % alignment;
@@ -102,24 +105,25 @@ void require_zero(int32_t reserved, const char *argument)
     }
 }
 
-namespace {
-
 const Backend &backend_of(const xconv_context *context)
 {
     return *require(context, "context").backend;
 }
 
-/// The plan, proved to belong on this context.
-const Plan &plan_on(const xconv_context *context, const xconv_plan *plan)
+namespace {
+
+/// The plan, proved to belong on this backend.
+const Plan &plan_on(const Backend &on, const xconv_plan *plan)
 {
-    const Backend::Key here = backend_of(context).key();
+    const Backend::Key here = on.key();
     const Plan &checked = require(plan, "plan").plan;
     const Backend::Key made = checked.key();
     if (made != here) {
-        fail(
-            XCONV_MISMATCH,
-            "plan: made for device {}:{} with {} threads, context has device {}:{} with {} threads",
-            made.device, made.index, made.threads, here.device, here.index, here.threads);
+        const auto name = [](const Backend::Key &key) {
+            return fmt::format("device {}:{} with {} threads{}", key.device, key.index, key.threads,
+                               key.tf32 ? " and TF32" : "");
+        };
+        fail(XCONV_MISMATCH, "plan: made for {}, context has {}", name(made), name(here));
     }
     return checked;
 }
@@ -242,7 +246,10 @@ xconv_status xconv_context_create(const xconv_context_desc *desc, xconv_context 
         xconv_context_desc copy = XCONV_CONTEXT_DESC_INIT;
         if (desc != nullptr) {
             copy = read_desc(desc, kOldestContext, "desc");
-            require_zero(copy.reserved, "desc->reserved");
+            if (copy.allow_tf32 != 0 && copy.allow_tf32 != 1) {
+                fail(XCONV_INVALID_ARGUMENT, "desc->allow_tf32 = {}: must be 0 or 1",
+                     copy.allow_tf32);
+            }
         }
         *context = new xconv_context{make_backend(copy)};
     });
@@ -263,7 +270,7 @@ xconv_status xconv_plan_create(const xconv_context *context, const xconv_conv_de
                                xconv_plan **plan)
 {
     return guard(__func__, [&] {
-        const Backend &backend = backend_of(context);
+        const ActiveBackend backend(backend_of(context));
         require(plan, "plan");
         *plan = new xconv_plan{Plan(backend, read_request(conv, scheme, options))};
     });
@@ -303,20 +310,21 @@ xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan,
                            size_t sketch_bytes, void *workspace, size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_tensor(x, dtype, "x");
-        require_tensor(w, dtype, "w");
+        require_tensor(on, x, dtype, "x");
+        require_tensor(on, w, dtype, "w");
         if (bias != nullptr) {
-            require_tensor(bias, dtype, "bias");
+            require_tensor(on, bias, dtype, "bias");
         }
-        require_tensor(y, dtype, "y");
+        require_tensor(on, y, dtype, "y");
         if (sketch != nullptr || sketch_bytes != 0) {
-            require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-            require_tensor(sketch, compute_dtype(dtype), "sketch");
+            require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+            require_tensor(on, sketch, compute_dtype(dtype), "sketch");
         }
-        void *scratch = require_workspace(workspace, workspace_bytes, checked.forward_workspace());
-        const Backend &on = *context->backend;
+        void *scratch =
+            require_workspace(on, workspace, workspace_bytes, checked.forward_workspace());
         checked.forward(on, x, w, bias, y, scratch);
         if (sketch != nullptr) {
             checked.sketch(on, x, seed, sketch, scratch);
@@ -329,13 +337,15 @@ xconv_status xconv_sketch(const xconv_context *context, const xconv_plan *plan, 
                           size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_tensor(x, dtype, "x");
-        require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(sketch, compute_dtype(dtype), "sketch");
-        void *scratch = require_workspace(workspace, workspace_bytes, checked.sketch_workspace());
-        checked.sketch(*context->backend, x, seed, sketch, scratch);
+        require_tensor(on, x, dtype, "x");
+        require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+        require_tensor(on, sketch, compute_dtype(dtype), "sketch");
+        void *scratch =
+            require_workspace(on, workspace, workspace_bytes, checked.sketch_workspace());
+        checked.sketch(on, x, seed, sketch, scratch);
     });
 }
 
@@ -345,16 +355,16 @@ xconv_status xconv_backward_filter(const xconv_context *context, const xconv_pla
                                    size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_buffer(sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(sketch, compute_dtype(dtype), "sketch");
-        require_tensor(dy, dtype, "dy");
-        require_tensor(dw, checked.dw_dtype(), "dw");
+        require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
+        require_tensor(on, sketch, compute_dtype(dtype), "sketch");
+        require_tensor(on, dy, dtype, "dy");
+        require_tensor(on, dw, checked.dw_dtype(), "dw");
         void *scratch =
-            require_workspace(workspace, workspace_bytes, checked.backward_filter_workspace());
-        checked.backward_filter(*context->backend, sketch, seed, dy, checked_beta(beta), dw,
-                                scratch);
+            require_workspace(on, workspace, workspace_bytes, checked.backward_filter_workspace());
+        checked.backward_filter(on, sketch, seed, dy, checked_beta(beta), dw, scratch);
     });
 }
 
@@ -363,14 +373,15 @@ xconv_status xconv_backward_filter_exact(const xconv_context *context, const xco
                                          void *workspace, size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_tensor(x, dtype, "x");
-        require_tensor(dy, dtype, "dy");
-        require_tensor(dw, checked.dw_dtype(), "dw");
-        void *scratch = require_workspace(workspace, workspace_bytes,
+        require_tensor(on, x, dtype, "x");
+        require_tensor(on, dy, dtype, "dy");
+        require_tensor(on, dw, checked.dw_dtype(), "dw");
+        void *scratch = require_workspace(on, workspace, workspace_bytes,
                                           checked.backward_filter_exact_workspace());
-        checked.backward_filter_exact(*context->backend, x, dy, checked_beta(beta), dw, scratch);
+        checked.backward_filter_exact(on, x, dy, checked_beta(beta), dw, scratch);
     });
 }
 
@@ -379,14 +390,15 @@ xconv_status xconv_backward_data(const xconv_context *context, const xconv_plan 
                                  size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_tensor(w, dtype, "w");
-        require_tensor(dy, dtype, "dy");
-        require_tensor(dx, dtype, "dx");
+        require_tensor(on, w, dtype, "w");
+        require_tensor(on, dy, dtype, "dy");
+        require_tensor(on, dx, dtype, "dx");
         void *scratch =
-            require_workspace(workspace, workspace_bytes, checked.backward_data_workspace());
-        checked.backward_data(*context->backend, w, dy, dx, scratch);
+            require_workspace(on, workspace, workspace_bytes, checked.backward_data_workspace());
+        checked.backward_data(on, w, dy, dx, scratch);
     });
 }
 
@@ -394,10 +406,11 @@ xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan 
                                  const void *dy, double beta, void *db)
 {
     return guard(__func__, [&] {
-        const Plan &checked = plan_on(context, plan);
+        const ActiveBackend on(backend_of(context));
+        const Plan &checked = plan_on(on, plan);
         const Dtype dtype = checked.geometry().dtype;
-        require_tensor(dy, dtype, "dy");
-        require_tensor(db, checked.dw_dtype(), "db");
-        checked.backward_bias(*context->backend, dy, checked_beta(beta), db);
+        require_tensor(on, dy, dtype, "dy");
+        require_tensor(on, db, checked.dw_dtype(), "db");
+        checked.backward_bias(on, dy, checked_beta(beta), db);
     });
 }

@@ -49,14 +49,18 @@ template <class T> T &require(T *pointer, const char *argument)
     return *pointer;
 }
 
-/// A tensor: not null, and aligned to its element type.
-void require_tensor(const void *pointer, Dtype dtype, const char *argument);
+/// The backend of a context, which must not be null.
+const Backend &backend_of(const xconv_context *context);
 
-/// A buffer of bytes that is long enough.
-void require_buffer(const void *pointer, size_t size, int64_t needed, const char *argument);
+/// A tensor: not null, aligned to its element type, and memory of the device.
+void require_tensor(const Backend &on, const void *pointer, Dtype dtype, const char *argument);
+
+/// A buffer of bytes on the device that is long enough.
+void require_buffer(const Backend &on, const void *pointer, size_t size, int64_t needed,
+                    const char *argument);
 
 /// The aligned start of a long enough workspace.
-void *require_workspace(void *workspace, size_t size, int64_t needed);
+void *require_workspace(const Backend &on, void *workspace, size_t size, int64_t needed);
 
 /// Throw unless all `size` bytes from `tail` are zero.
 void require_zero_tail(const unsigned char *tail, size_t size, const char *argument);

@@ -68,7 +68,8 @@ xconv_status xconv_relu_forward(const xconv_context *context, xconv_dtype dtype,
                                 void *mask, size_t mask_bytes)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend active(backend_of(context));
+        const Backend &on = active;
         const Dtype type = checked_dtype(dtype);
         checked_count(count, type);
         check_slope(negative_slope);
@@ -83,13 +84,13 @@ xconv_status xconv_relu_forward(const xconv_context *context, xconv_dtype dtype,
                  ceiling, negative_slope);
         }
         if (mask != nullptr || mask_bytes != 0) {
-            require_buffer(mask, mask_bytes, mask_bytes_of(count), "mask");
+            require_buffer(on, mask, mask_bytes, mask_bytes_of(count), "mask");
         }
         if (count == 0) {
             return;
         }
-        require_tensor(x, type, "x");
-        require_tensor(y, type, "y");
+        require_tensor(on, x, type, "x");
+        require_tensor(on, y, type, "y");
         on.relu_forward(type, count, negative_slope, ceiling, x, y, as_bytes(mask));
     });
 }
@@ -99,16 +100,17 @@ xconv_status xconv_relu_backward(const xconv_context *context, xconv_dtype dtype
                                  const void *dy, void *dx)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend active(backend_of(context));
+        const Backend &on = active;
         const Dtype type = checked_dtype(dtype);
         checked_count(count, type);
         check_slope(negative_slope);
-        require_buffer(mask, mask_bytes, mask_bytes_of(count), "mask");
+        require_buffer(on, mask, mask_bytes, mask_bytes_of(count), "mask");
         if (count == 0) {
             return;
         }
-        require_tensor(dy, type, "dy");
-        require_tensor(dx, type, "dx");
+        require_tensor(on, dy, type, "dy");
+        require_tensor(on, dx, type, "dx");
         on.relu_backward(type, count, negative_slope, as_bytes(mask), dy, dx);
     });
 }
@@ -127,12 +129,13 @@ xconv_status xconv_maxpool_forward(const xconv_context *context, const xconv_poo
                                    const void *x, void *y, void *index, size_t index_bytes)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend active(backend_of(context));
+        const Backend &on = active;
         const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
-        require_tensor(x, geometry.dtype, "x");
-        require_tensor(y, geometry.dtype, "y");
+        require_tensor(on, x, geometry.dtype, "x");
+        require_tensor(on, y, geometry.dtype, "y");
         if (index != nullptr || index_bytes != 0) {
-            require_buffer(index, index_bytes, geometry.index_bytes(), "index");
+            require_buffer(on, index, index_bytes, geometry.index_bytes(), "index");
         }
         on.maxpool_forward(geometry, x, y, as_bytes(index));
     });
@@ -142,11 +145,12 @@ xconv_status xconv_maxpool_backward(const xconv_context *context, const xconv_po
                                     const void *index, size_t index_bytes, const void *dy, void *dx)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend active(backend_of(context));
+        const Backend &on = active;
         const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
-        require_buffer(index, index_bytes, geometry.index_bytes(), "index");
-        require_tensor(dy, geometry.dtype, "dy");
-        require_tensor(dx, geometry.dtype, "dx");
+        require_buffer(on, index, index_bytes, geometry.index_bytes(), "index");
+        require_tensor(on, dy, geometry.dtype, "dy");
+        require_tensor(on, dx, geometry.dtype, "dx");
         on.maxpool_backward(geometry, as_bytes(index), dy, dx);
     });
 }

@@ -134,9 +134,18 @@ class Backend {
         xconv_device device;
         int32_t index;
         int32_t threads;
+        bool tf32 = false;
         bool operator==(const Key &) const = default;
     };
     [[nodiscard]] virtual Key key() const = 0;
+
+    /// Everything below happens between enter(), which makes the device the calling
+    /// thread's own and lets no other thread in where that matters, and leave(),
+    /// which gives back what was. ActiveBackend pairs them.
+    virtual void enter() const {}
+    virtual void leave() const noexcept {}
+    /// Throw Error unless `pointer` is memory of the device.
+    virtual void check_pointer(const void * /*pointer*/, const char * /*argument*/) const {}
 
     // --- exact passes. They aim to stay within `workspace_limit` bytes.
     [[nodiscard]] virtual std::unique_ptr<ForwardPass> forward(const ConvGeometry &geometry,
@@ -227,6 +236,19 @@ class Backend {
                                  uint8_t *index) const = 0;
     virtual void maxpool_backward(const PoolGeometry &geometry, const uint8_t *index,
                                   const void *dy, void *dx) const = 0;
+};
+
+/// A backend that has been entered, until the end of the scope.
+class ActiveBackend {
+  public:
+    explicit ActiveBackend(const Backend &backend) : backend_(backend) { backend_.enter(); }
+    ~ActiveBackend() { backend_.leave(); }
+    ActiveBackend(const ActiveBackend &) = delete;
+    ActiveBackend &operator=(const ActiveBackend &) = delete;
+    operator const Backend &() const { return backend_; } // NOLINT: it stands for it
+
+  private:
+    const Backend &backend_;
 };
 
 /// The backends of this build, in one place (backend_list.cpp).

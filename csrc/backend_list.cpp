@@ -4,6 +4,9 @@
 
 #include "backend.hpp"
 #include "cpu/cpu_backend.hpp"
+#if XCONV_WITH_CUDA
+#include "cuda/cuda_backend.hpp"
+#endif
 
 namespace xconv {
 
@@ -18,6 +21,9 @@ struct BackendEntry {
 
 constexpr std::array kBackends{
     BackendEntry{XCONV_CPU, "cpu", cpu::make_cpu_backend, cpu::describe_cpu_backend},
+#if XCONV_WITH_CUDA
+    BackendEntry{XCONV_CUDA, "cuda", cuda::make_cuda_backend, cuda::describe_cuda_backend},
+#endif
 };
 
 } // namespace

@@ -20,11 +20,10 @@ struct desc_row {
 static const struct desc_row context_rows[] = {
     {"unknown device", {FIELD(xconv_context_desc, device), 7}, XCONV_INVALID_ARGUMENT, "device", "7"},
     {"negative device", {FIELD(xconv_context_desc, device), -1}, XCONV_INVALID_ARGUMENT, "device", "-1"},
-    {"CUDA", {FIELD(xconv_context_desc, device), XCONV_CUDA}, XCONV_UNSUPPORTED, "device", "1"},
     {"second CPU", {FIELD(xconv_context_desc, device_index), 1}, XCONV_DEVICE_ERROR, "device_index", "1"},
     {"negative threads", {FIELD(xconv_context_desc, threads), -2}, XCONV_INVALID_ARGUMENT, "threads", "-2"},
     {"absurd threads", {FIELD(xconv_context_desc, threads), INT32_MAX}, XCONV_INVALID_ARGUMENT, "threads", "2147483647"},
-    {"reserved", {FIELD(xconv_context_desc, reserved), 5}, XCONV_INVALID_ARGUMENT, "reserved", "5"},
+    {"allow_tf32", {FIELD(xconv_context_desc, allow_tf32), 5}, XCONV_INVALID_ARGUMENT, "allow_tf32", "5"},
     {"stream", {FIELD(xconv_context_desc, stream), 0x40}, XCONV_INVALID_ARGUMENT, "stream", "0x40"},
     {"size 0", {FIELD(xconv_context_desc, struct_size), 0}, XCONV_INVALID_ARGUMENT, "struct_size", "0"},
     {"size 3", {FIELD(xconv_context_desc, struct_size), 3}, XCONV_INVALID_ARGUMENT, "struct_size", "3"},

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "cpu/conv_banded.hpp"
+#include "conv_banded.hpp"
 #include "cpu/conv_im2col.hpp"
 #include "cpu/conv_widened.hpp"
 #include "cpu/parallel.hpp"

@@ -101,7 +101,7 @@ enum {
 typedef int32_t xconv_device;
 enum {
     XCONV_CPU = 0,
-    XCONV_CUDA = 1 /* not in this version: XCONV_UNSUPPORTED */
+    XCONV_CUDA = 1 /* where xconv_backends() lists it, else XCONV_UNSUPPORTED */
 };
 
 /* Which numbers the sketch keeps of one sample of x, a Ci x N matrix
@@ -134,8 +134,11 @@ enum {
 
 /* ----------------------------------------------------------------- context */
 
-/* Where and with what resources work runs. A CPU context is immutable and may
- * be shared by any number of threads. */
+/* Where and with what resources work runs. Any number of threads may share a
+ * context. On CUDA, calls queue their work on the context's stream and return:
+ * they neither wait for the device nor allocate on it, so that they can be
+ * captured in a graph; buffers must live until the stream is done with them.
+ * Threads that share a CUDA context take turns. */
 typedef struct xconv_context xconv_context;
 
 /* Start from XCONV_CONTEXT_DESC_INIT and change what you need. All descriptors
@@ -143,11 +146,11 @@ typedef struct xconv_context xconv_context;
  * older header stays valid, and fields the library does not know must be 0. */
 typedef struct xconv_context_desc {
     size_t struct_size;   /* sizeof(xconv_context_desc) */
-    xconv_device device;  /* XCONV_CPU */
+    xconv_device device;  /* XCONV_CPU or XCONV_CUDA */
     int32_t device_index; /* which of several devices; 0 on the CPU */
-    int32_t threads;      /* CPU threads per call; 0 = OpenMP's default now */
-    int32_t reserved;     /* 0 */
-    void *stream;         /* the device's stream; NULL on the CPU */
+    int32_t threads;      /* CPU threads per call; 0 = OpenMP's default now; 0 on CUDA */
+    int32_t allow_tf32;   /* 1: CUDA may round Float32 factors to TF32; no effect elsewhere */
+    void *stream;         /* a cudaStream_t, NULL for the default one; NULL on the CPU */
 } xconv_context_desc;
 #define XCONV_CONTEXT_DESC_INIT                                                                    \
     {                                                                                              \
@@ -160,7 +163,7 @@ XCONV_API xconv_status xconv_context_create(const xconv_context_desc *desc,
                                             xconv_context **context);
 /* Destroy a context; NULL is allowed. Plans made from it stay valid. */
 XCONV_API void xconv_context_destroy(xconv_context *context);
-/* Number of CPU threads a call on this context uses. */
+/* Number of CPU threads a call on this context uses; 1 on CUDA. */
 XCONV_API xconv_status xconv_context_threads(const xconv_context *context, int32_t *threads);
 
 /* -------------------------------------------------------------------- plan */
@@ -248,7 +251,7 @@ typedef struct xconv_plan xconv_plan;
 
 /* Create a plan. scheme may be NULL for the exact one, options for the
  * defaults. The plan runs on `context` and on every context created with the
- * same device and number of threads. On success *plan is the caller's, to be
+ * same device, number of threads and allow_tf32. On success *plan is the caller's, to be
  * given to xconv_plan_destroy(). */
 XCONV_API xconv_status xconv_plan_create(const xconv_context *context, const xconv_conv_desc *conv,
                                          const xconv_scheme_desc *scheme,

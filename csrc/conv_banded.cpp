@@ -1,4 +1,4 @@
-#include "cpu/conv_banded.hpp"
+#include "conv_banded.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -7,7 +7,7 @@
 
 #include "bands.hpp"
 
-namespace xconv::cpu {
+namespace xconv {
 
 namespace {
 
@@ -150,4 +150,4 @@ std::unique_ptr<FilterPass> banded_filter(const ConvGeometry &geometry, int64_t 
     return fit<BandedFilter>(geometry, rows_of_y(geometry), workspace_limit, bands_of_y, make);
 }
 
-} // namespace xconv::cpu
+} // namespace xconv

@@ -6,7 +6,7 @@
 
 #include "backend.hpp"
 
-namespace xconv::cpu {
+namespace xconv {
 
 /// Makes the pass of one geometry, aiming to stay within a workspace limit.
 template <class PassType>
@@ -22,4 +22,4 @@ std::unique_ptr<DataPass> banded_data(const ConvGeometry &geometry, int64_t work
 std::unique_ptr<FilterPass> banded_filter(const ConvGeometry &geometry, int64_t workspace_limit,
                                           const PassFactory<FilterPass> &make);
 
-} // namespace xconv::cpu
+} // namespace xconv
