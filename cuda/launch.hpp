@@ -10,7 +10,7 @@
 #include "cuda/team.hpp"
 
 #if defined(__CUDACC__)
-#include "cuda/error.hpp"
+#include "cuda/check.hpp"
 #else
 #include <memory>
 #endif

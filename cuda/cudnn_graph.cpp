@@ -1,0 +1,330 @@
+#include "cuda/cudnn_graph.hpp"
+
+#include <algorithm>
+#include <optional>
+
+namespace xconv::cuda::cudnn {
+
+namespace {
+
+// Newer versions can also plan for a device described in words, and call plans
+// made with a handle deprecated; older ones know only handles.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+constexpr cudnnBackendAttributeName_t kGraphHandle = CUDNN_ATTR_OPERATIONGRAPH_HANDLE;
+constexpr cudnnBackendAttributeName_t kPlanHandle = CUDNN_ATTR_EXECUTION_PLAN_HANDLE;
+#pragma GCC diagnostic pop
+
+// Names of the three tensors in a graph.
+constexpr int64_t kX = 1;
+constexpr int64_t kW = 2;
+constexpr int64_t kY = 3;
+
+cudnnDataType_t data_type(Dtype dtype)
+{
+    switch (dtype) {
+    case Dtype::f64:
+        return CUDNN_DATA_DOUBLE;
+    case Dtype::f32:
+        return CUDNN_DATA_FLOAT;
+    case Dtype::f16:
+        return CUDNN_DATA_HALF;
+    default:
+        return CUDNN_DATA_BFLOAT16;
+    }
+}
+
+/// The last axes: cuDNN takes two or three.
+std::vector<int64_t> spatial(const Axes &axes, int rank)
+{
+    return {axes.end() - std::max(rank, 2), axes.end()};
+}
+
+/// Dense planes `channel` elements apart, in samples of `channels` planes.
+Descriptor make_tensor(int64_t id, Dtype dtype, int64_t samples, int64_t channels, int64_t channel,
+                       const Axes &axes, int rank)
+{
+    std::vector<int64_t> sizes = spatial(axes, rank);
+    std::vector<int64_t> strides(sizes.size(), 1);
+    for (std::size_t i = sizes.size() - 1; i > 0; --i) {
+        strides[i - 1] = strides[i] * sizes[i];
+    }
+    sizes.insert(sizes.begin(), {samples, channels});
+    strides.insert(strides.begin(), {channels * channel, channel});
+    Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
+    tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, data_type(dtype))
+        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, sizes)
+        .set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, strides)
+        .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, id)
+        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, Convolution::kAlign)
+        .finalize();
+    return tensor;
+}
+
+Descriptor make_convolution(const ConvGeometry &g)
+{
+    Descriptor conv(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
+    conv.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE,
+             data_type(compute_dtype(g.dtype)))
+        .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION)
+        .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64,
+             static_cast<int64_t>(std::max(g.rank, 2)))
+        .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, spatial(g.pad_begin, g.rank))
+        .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, spatial(g.pad_end, g.rank))
+        .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, spatial(g.dilation, g.rank))
+        .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, spatial(g.stride, g.rank))
+        .finalize();
+    return conv;
+}
+
+/// What the three operations call their parts.
+struct Names {
+    cudnnBackendDescriptorType_t operation;
+    cudnnBackendAttributeName_t x, w, y, conv, alpha, beta;
+};
+
+constexpr Names names_of(Direction direction)
+{
+    switch (direction) {
+    case Direction::forward:
+        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
+    case Direction::backward_data:
+        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
+    default:
+        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
+                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
+    }
+}
+
+/// The graph of one convolution. Its parts live as long as it does.
+Descriptor make_graph(const Handle &handle, const ConvGeometry &g, Direction direction,
+                      Dtype result, std::vector<Descriptor> &parts)
+{
+    const Names names = names_of(direction);
+    const auto type = [&](Direction writes) { return direction == writes ? result : g.dtype; };
+    parts.push_back(make_tensor(kX, type(Direction::backward_data), g.batch, g.in_channels,
+                                g.x_channel, g.in, g.rank));
+    parts.push_back(make_tensor(kW, type(Direction::backward_filter), g.out_channels,
+                                g.in_per_group(), g.kernel_points(), g.kernel, g.rank));
+    parts.push_back(make_tensor(kY, type(Direction::forward), g.batch, g.out_channels, g.y_channel,
+                                g.out, g.rank));
+    parts.push_back(make_convolution(g));
+    Descriptor operation(names.operation);
+    operation.set(names.x, parts[0])
+        .set(names.w, parts[1])
+        .set(names.y, parts[2])
+        .set(names.conv, parts[3]);
+    if (g.dtype == Dtype::f64) {
+        operation.set(names.alpha, CUDNN_TYPE_DOUBLE, 1.0).set(names.beta, CUDNN_TYPE_DOUBLE, 0.0);
+    }
+    else {
+        operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F).set(names.beta, CUDNN_TYPE_FLOAT, 0.0F);
+    }
+    operation.finalize();
+    Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
+    graph.set(kGraphHandle, CUDNN_TYPE_HANDLE, handle.get())
+        .set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation)
+        .finalize();
+    parts.push_back(std::move(operation));
+    return graph;
+}
+
+/// cuDNN's suggestions, best first; none where the mode knows none.
+std::vector<Descriptor> suggestions(const Descriptor &graph, cudnnBackendHeurMode_t mode)
+{
+    Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
+    heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
+        .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
+    if (!heuristic.finalizes()) {
+        return {};
+    }
+    int64_t count = 0;
+    check(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                   CUDNN_TYPE_BACKEND_DESCRIPTOR, 0, &count, nullptr),
+          "cudnnBackendGetAttribute");
+    std::vector<Descriptor> results;
+    std::vector<cudnnBackendDescriptor_t> raw;
+    for (int64_t i = 0; i < count; ++i) {
+        results.emplace_back(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR);
+        raw.push_back(results.back().get());
+    }
+    check(cudnnBackendGetAttribute(heuristic.get(), CUDNN_ATTR_ENGINEHEUR_RESULTS,
+                                   CUDNN_TYPE_BACKEND_DESCRIPTOR, count, &count, raw.data()),
+          "cudnnBackendGetAttribute");
+    results.erase(results.begin() + count, results.end());
+    return results;
+}
+
+/// What cuDNN says about the engine of a suggestion.
+struct Engine {
+    int64_t index = -1;
+    std::vector<cudnnBackendNumericalNote_t> notes;
+    [[nodiscard]] bool has(cudnnBackendNumericalNote_t note) const
+    {
+        return std::find(notes.begin(), notes.end(), note) != notes.end();
+    }
+};
+
+Engine engine_of(const Descriptor &suggestion)
+{
+    const Descriptor engine(CUDNN_BACKEND_ENGINE_DESCRIPTOR);
+    cudnnBackendDescriptor_t raw = engine.get();
+    int64_t count = 0;
+    check(cudnnBackendGetAttribute(suggestion.get(), CUDNN_ATTR_ENGINECFG_ENGINE,
+                                   CUDNN_TYPE_BACKEND_DESCRIPTOR, 1, &count, &raw),
+          "cudnnBackendGetAttribute");
+    Engine result;
+    check(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_GLOBAL_INDEX, CUDNN_TYPE_INT64, 1, &count,
+                                   &result.index),
+          "cudnnBackendGetAttribute");
+    result.notes.resize(CUDNN_NUMERICAL_NOTE_TYPE_COUNT);
+    check(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_NUMERICAL_NOTE, CUDNN_TYPE_NUMERICAL_NOTE,
+                                   CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, result.notes.data()),
+          "cudnnBackendGetAttribute");
+    result.notes.resize(static_cast<std::size_t>(count));
+    return result;
+}
+
+bool will_do(const Engine &engine, Dtype dtype, const Wanted &wanted)
+{
+    if (engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) {
+        return false;
+    }
+    // Matrix units read Float32 as TF32.
+    if (dtype == Dtype::f32 && !wanted.allow_tf32 &&
+        (engine.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) ||
+         engine.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))) {
+        return false;
+    }
+    return wanted.allow_inexact ||
+           std::none_of(engine.notes.begin(), engine.notes.end(), [](auto note) {
+               return note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
+                      (note >= CUDNN_NUMERICAL_NOTE_WINOGRAD &&
+                       note <= CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13) ||
+                      note == CUDNN_NUMERICAL_NOTE_FFT;
+           });
+}
+
+/// The plan of a suggestion, and its workspace; none where it cannot be had.
+std::optional<std::pair<Descriptor, int64_t>> make_plan(const Handle &handle,
+                                                        const Descriptor &suggestion)
+{
+    Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
+    plan.set(kPlanHandle, CUDNN_TYPE_HANDLE, handle.get())
+        .set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, suggestion);
+    if (!plan.finalizes()) {
+        return std::nullopt;
+    }
+    int64_t bytes = 0;
+    int64_t count = 0;
+    check(cudnnBackendGetAttribute(plan.get(), CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE,
+                                   CUDNN_TYPE_INT64, 1, &count, &bytes),
+          "cudnnBackendGetAttribute");
+    return std::pair{std::move(plan), bytes};
+}
+
+} // namespace
+
+void check(cudnnStatus_t result, const char *what)
+{
+    if (result != CUDNN_STATUS_SUCCESS) {
+        const xconv_status status =
+            result == CUDNN_STATUS_ALLOC_FAILED ? XCONV_OUT_OF_MEMORY : XCONV_DEVICE_ERROR;
+        fail(status, "{}: {}", what, cudnnGetErrorString(result));
+    }
+}
+
+Handle::Handle(Stream stream)
+{
+    check(cudnnCreate(&handle_), "cudnnCreate");
+    const cudnnStatus_t result = cudnnSetStream(handle_, stream);
+    if (result != CUDNN_STATUS_SUCCESS) {
+        static_cast<void>(cudnnDestroy(handle_));
+        check(result, "cudnnSetStream");
+    }
+}
+
+Descriptor::Descriptor(cudnnBackendDescriptorType_t type)
+{
+    cudnnBackendDescriptor_t raw = nullptr;
+    check(cudnnBackendCreateDescriptor(type, &raw), "cudnnBackendCreateDescriptor");
+    descriptor_.reset(raw);
+}
+
+Descriptor &Descriptor::finalize()
+{
+    check(cudnnBackendFinalize(get()), "cudnnBackendFinalize");
+    return *this;
+}
+
+std::unique_ptr<Convolution> Convolution::make(std::shared_ptr<const Handle> handle,
+                                               const ConvGeometry &g, Direction direction,
+                                               Dtype result, const Wanted &wanted)
+{
+    std::vector<Descriptor> parts;
+    std::optional<Descriptor> graph;
+    try {
+        graph = make_graph(*handle, g, direction, result, parts);
+    }
+    catch (const Error &error) {
+        if (error.status() == XCONV_OUT_OF_MEMORY) {
+            throw;
+        }
+        return nullptr; // a geometry that cuDNN cannot even put in words
+    }
+    for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
+        for (const Descriptor &suggestion : suggestions(*graph, mode)) {
+            const Engine engine = engine_of(suggestion);
+            if (!will_do(engine, g.dtype, wanted)) {
+                continue;
+            }
+            auto plan = make_plan(*handle, suggestion);
+            if (plan && plan->second <= wanted.workspace_limit) {
+                std::unique_ptr<Convolution> made(
+                    new Convolution(std::move(handle), std::move(plan->first)));
+                made->workspace_ = plan->second;
+                made->name_ = fmt::format("cuDNN engine {}", engine.index);
+                return made;
+            }
+        }
+    }
+    return nullptr;
+}
+
+void Convolution::run(const Handle &handle, const void *x, const void *w, const void *y,
+                      void *workspace) const
+{
+    Descriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
+    arguments
+        .set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, std::vector<int64_t>{kX, kW, kY})
+        .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
+             std::vector<const void *>{x, w, y})
+        .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace)
+        .finalize();
+    check(cudnnBackendExecute(handle.get(), plan_.get(), arguments.get()), "cudnnBackendExecute");
+}
+
+std::string describe_library()
+{
+    const size_t version = cudnnGetVersion();
+    return fmt::format("cuDNN {}.{}.{}", version / 10000, version / 100 % 100, version % 100);
+}
+
+} // namespace xconv::cuda::cudnn
