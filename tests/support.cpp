@@ -39,7 +39,9 @@ std::string Scheme::describe() const
 Context::Context(int threads)
 {
     xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
-    desc.threads = threads;
+    desc.device = test_device();
+    desc.threads = desc.device == XCONV_CPU ? threads : 0;
+    desc.stream = test_stream();
     xconv_context *context = nullptr;
     REQUIRE_OK(xconv_context_create(&desc, &context));
     context_.reset(context);
@@ -158,9 +160,9 @@ std::vector<T> Layer<T, Dw>::forward(const std::vector<T> &x, const std::vector<
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_FORWARD);
     Guarded<T> y(conv_.y_count());
-    REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), x.data(), w.data(),
-                             bias != nullptr ? bias->data() : nullptr, y.data(), 0, nullptr, 0,
-                             scratch.data(), scratch.bytes()));
+    REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), OnDevice(x).data(), OnDevice(w).data(),
+                             on_device(bias).data(), y.data(), 0, nullptr, 0, scratch.data(),
+                             scratch.bytes()));
     require_intact(scratch);
     return y.take();
 }
@@ -173,9 +175,9 @@ std::vector<T> Layer<T, Dw>::forward_and_sketch(const std::vector<T> &x, const s
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_FORWARD);
     Guarded<T> y(conv_.y_count());
     Guarded<unsigned char> kept(sketch_bytes());
-    REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), x.data(), w.data(),
-                             bias != nullptr ? bias->data() : nullptr, y.data(), seed, kept.data(),
-                             kept.bytes(), scratch.data(), scratch.bytes()));
+    REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), OnDevice(x).data(), OnDevice(w).data(),
+                             on_device(bias).data(), y.data(), seed, kept.data(), kept.bytes(),
+                             scratch.data(), scratch.bytes()));
     require_intact(scratch);
     sketch = kept.take();
     return y.take();
@@ -185,8 +187,8 @@ template <class T, class Dw> Bytes Layer<T, Dw>::sketch(const std::vector<T> &x,
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_SKETCH);
     Guarded<unsigned char> kept(sketch_bytes());
-    REQUIRE_OK(xconv_sketch(context_.get(), plan_.get(), x.data(), seed, kept.data(), kept.bytes(),
-                            scratch.data(), scratch.bytes()));
+    REQUIRE_OK(xconv_sketch(context_.get(), plan_.get(), OnDevice(x).data(), seed, kept.data(),
+                            kept.bytes(), scratch.data(), scratch.bytes()));
     require_intact(scratch);
     return kept.take();
 }
@@ -197,9 +199,9 @@ void Layer<T, Dw>::backward_filter(const Bytes &sketch, uint64_t seed, const std
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_FILTER);
     Guarded<Dw> out(conv_.w_count(), dw);
-    REQUIRE_OK(xconv_backward_filter(context_.get(), plan_.get(), sketch.data(), sketch.size(),
-                                     seed, dy.data(), beta, out.data(), scratch.data(),
-                                     scratch.bytes()));
+    REQUIRE_OK(xconv_backward_filter(context_.get(), plan_.get(), OnDevice(sketch).data(),
+                                     sketch.size(), seed, OnDevice(dy).data(), beta, out.data(),
+                                     scratch.data(), scratch.bytes()));
     require_intact(scratch);
     dw = out.take();
 }
@@ -219,8 +221,9 @@ void Layer<T, Dw>::backward_filter_exact(const std::vector<T> &x, const std::vec
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_FILTER_EXACT);
     Guarded<Dw> out(conv_.w_count(), dw);
-    REQUIRE_OK(xconv_backward_filter_exact(context_.get(), plan_.get(), x.data(), dy.data(), beta,
-                                           out.data(), scratch.data(), scratch.bytes()));
+    REQUIRE_OK(xconv_backward_filter_exact(context_.get(), plan_.get(), OnDevice(x).data(),
+                                           OnDevice(dy).data(), beta, out.data(), scratch.data(),
+                                           scratch.bytes()));
     require_intact(scratch);
     dw = out.take();
 }
@@ -239,8 +242,9 @@ std::vector<T> Layer<T, Dw>::backward_data(const std::vector<T> &w, const std::v
 {
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_BACKWARD_DATA);
     Guarded<T> dx(conv_.x_count());
-    REQUIRE_OK(xconv_backward_data(context_.get(), plan_.get(), w.data(), dy.data(), dx.data(),
-                                   scratch.data(), scratch.bytes()));
+    REQUIRE_OK(xconv_backward_data(context_.get(), plan_.get(), OnDevice(w).data(),
+                                   OnDevice(dy).data(), dx.data(), scratch.data(),
+                                   scratch.bytes()));
     require_intact(scratch);
     return dx.take();
 }
@@ -249,7 +253,8 @@ template <class T, class Dw>
 void Layer<T, Dw>::backward_bias(const std::vector<T> &dy, double beta, std::vector<Dw> &db)
 {
     Guarded<Dw> out(conv_.out_channels, db);
-    REQUIRE_OK(xconv_backward_bias(context_.get(), plan_.get(), dy.data(), beta, out.data()));
+    REQUIRE_OK(
+        xconv_backward_bias(context_.get(), plan_.get(), OnDevice(dy).data(), beta, out.data()));
     db = out.take();
 }
 

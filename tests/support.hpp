@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "catch.hpp"
+#include "device.hpp"
 #include "half.hpp"
 #include "oracle.hpp"
 
@@ -83,21 +84,28 @@ class Random {
     std::mt19937_64 bits_;
 };
 
-/// An array with a guard zone behind it, filled with 0xFF bytes: NaNs.
+/// An array on the device under test with a guard zone behind it, filled with 0xFF
+/// bytes: NaNs.
 template <class T> class Guarded {
   public:
-    explicit Guarded(int64_t count) : count_(static_cast<size_t>(count)), data_(count_ + kGuard)
+    explicit Guarded(int64_t count) : Guarded(count, {}) {}
+    Guarded(int64_t count, const std::vector<T> &from)
+        : count_(static_cast<size_t>(count)), data_(count_ + kGuard)
     {
         std::memset(static_cast<void *>(data_.data()), 0xFF, data_.size() * sizeof(T));
-    }
-    Guarded(int64_t count, const std::vector<T> &from) : Guarded(count)
-    {
         std::copy(from.begin(), from.end(), data_.begin());
+        if (DeviceMemory::is_apart()) {
+            device_ = std::make_unique<DeviceMemory>(data_.size() * sizeof(T));
+            device_->write(data_.data());
+        }
     }
-    T *data() { return data_.data(); }
+    T *data() { return device_ ? static_cast<T *>(device_->data()) : data_.data(); }
     size_t bytes() const { return count_ * sizeof(T); }
-    bool guard_intact() const
+    bool guard_intact()
     {
+        if (device_) {
+            device_->read(data_.data());
+        }
         const auto *byte = reinterpret_cast<const unsigned char *>(data_.data() + count_);
         for (size_t i = 0; i < kGuard * sizeof(T); ++i) {
             if (byte[i] != 0xFF) {
@@ -120,6 +128,7 @@ template <class T> class Guarded {
     static constexpr size_t kGuard = 64;
     size_t count_;
     std::vector<T> data_;
+    std::unique_ptr<DeviceMemory> device_;
 };
 
 struct Scheme {
