@@ -1,6 +1,7 @@
 #include "cuda/conv_cudnn.hpp"
 
 #include <algorithm>
+#include <optional>
 
 #include "cuda/conv_im2col.hpp"
 #include "cuda/cuda_device.hpp"
@@ -18,7 +19,7 @@ using Handle = std::shared_ptr<const cudnn::Handle>;
 
 /// Plans are made for pointers that are aligned as device allocations are. Callers
 /// may pass others, views into them: those go another way.
-template <class... Pointers> bool aligned(Pointers... pointers)
+template <class... Pointers> bool lie_aligned(Pointers... pointers)
 {
     return ((reinterpret_cast<uintptr_t>(pointers) % static_cast<uintptr_t>(Convolution::kAlign) ==
              0) &&
@@ -32,30 +33,93 @@ int64_t fallback_limit(const Wanted &wanted, int64_t used)
     return std::min(wanted.workspace_limit, std::max(least, used));
 }
 
+/// A convolution of equal parts of the batch. Many engines change the layout of
+/// all they are given, in workspace: parts keep that small.
+class Parts {
+  public:
+    /// As few parts as let the best engine stay within the workspace; else another
+    /// engine on the whole. Empty where cuDNN has none.
+    static std::optional<Parts> make(const Handle &handle, const ConvGeometry &g,
+                                     Direction direction, Dtype result, Wanted wanted)
+    {
+        wanted.only_best = true;
+        constexpr int64_t most = 64;
+        for (int64_t parts = 1; parts <= most && g.batch % parts == 0; parts *= 2) {
+            auto made =
+                Convolution::make(handle, g.with_batch(g.batch / parts), direction, result, wanted);
+            if (made) {
+                return Parts(std::move(made), g, parts);
+            }
+        }
+        wanted.only_best = false;
+        auto made = Convolution::make(handle, g, direction, result, wanted);
+        return made ? std::optional(Parts(std::move(made), g, 1)) : std::nullopt;
+    }
+
+    [[nodiscard]] int64_t count() const { return count_; }
+    [[nodiscard]] int64_t workspace() const { return convolution_->workspace(); }
+    [[nodiscard]] std::string describe() const
+    {
+        return count_ == 1 ? convolution_->describe()
+                           : fmt::format("{}, {} parts", convolution_->describe(), count_);
+    }
+
+    /// Part `part` of whole tensors x and y.
+    void run(const Backend &on, int64_t part, const void *x, const void *w, const void *y,
+             void *workspace) const
+    {
+        const auto at = [part](const void *tensor, int64_t bytes) {
+            return static_cast<const std::byte *>(tensor) + part * bytes;
+        };
+        convolution_->run(static_cast<const CudaDevice &>(on).cudnn(), at(x, x_bytes_), w,
+                          at(y, y_bytes_), workspace);
+    }
+    /// Whether all parts of tensors begin where plans take them to.
+    [[nodiscard]] bool fit(const void *x, const void *w, const void *y) const
+    {
+        const auto aligned = [](int64_t bytes) { return bytes % Convolution::kAlign == 0; };
+        return lie_aligned(x, w, y) && (count_ == 1 || (aligned(x_bytes_) && aligned(y_bytes_)));
+    }
+
+  private:
+    Parts(std::unique_ptr<Convolution> convolution, const ConvGeometry &g, int64_t count)
+        : convolution_(std::move(convolution)), count_(count),
+          x_bytes_(g.batch / count * g.x_sample() * element_bytes(g.dtype)),
+          y_bytes_(g.batch / count * g.y_sample() * element_bytes(g.dtype))
+    {
+    }
+
+    std::unique_ptr<Convolution> convolution_;
+    int64_t count_;
+    int64_t x_bytes_;
+    int64_t y_bytes_;
+};
+
 const CudaDevice &device(const Backend &on) { return static_cast<const CudaDevice &>(on); }
 
 class CudnnForward final : public ForwardPass {
   public:
-    CudnnForward(std::unique_ptr<Convolution> convolution, const ConvGeometry &g,
-                 const Wanted &wanted)
-        : g_(g), convolution_(std::move(convolution)),
-          fallback_(make_im2col_forward(g, fallback_limit(wanted, convolution_->workspace())))
+    CudnnForward(Parts parts, const ConvGeometry &g, const Wanted &wanted)
+        : g_(g), parts_(std::move(parts)),
+          fallback_(make_im2col_forward(g, fallback_limit(wanted, parts_.workspace())))
     {
     }
     [[nodiscard]] int64_t workspace() const override
     {
-        return std::max(convolution_->workspace(), fallback_->workspace());
+        return std::max(parts_.workspace(), fallback_->workspace());
     }
-    [[nodiscard]] std::string describe() const override { return convolution_->describe(); }
+    [[nodiscard]] std::string describe() const override { return parts_.describe(); }
 
     void run(const Backend &on, const void *x, const void *w, const void *bias, void *y,
              void *workspace) const override
     {
-        if (!aligned(x, w, y)) {
+        if (!parts_.fit(x, w, y)) {
             fallback_->run(on, x, w, bias, y, workspace);
             return;
         }
-        convolution_->run(device(on).cudnn(), x, w, y, workspace);
+        for (int64_t part = 0; part < parts_.count(); ++part) {
+            parts_.run(on, part, x, w, y, workspace);
+        }
         if (bias != nullptr) {
             add_bias(device(on).stream(), g_, bias, y);
         }
@@ -63,68 +127,70 @@ class CudnnForward final : public ForwardPass {
 
   private:
     ConvGeometry g_;
-    std::unique_ptr<Convolution> convolution_;
+    Parts parts_;
     std::unique_ptr<ForwardPass> fallback_;
 };
 
 class CudnnData final : public DataPass {
   public:
-    CudnnData(std::unique_ptr<Convolution> convolution, const ConvGeometry &g, const Wanted &wanted)
-        : convolution_(std::move(convolution)),
-          fallback_(make_im2col_backward_data(g, fallback_limit(wanted, convolution_->workspace())))
+    CudnnData(Parts parts, const ConvGeometry &g, const Wanted &wanted)
+        : parts_(std::move(parts)),
+          fallback_(make_im2col_backward_data(g, fallback_limit(wanted, parts_.workspace())))
     {
     }
     [[nodiscard]] int64_t workspace() const override
     {
-        return std::max(convolution_->workspace(), fallback_->workspace());
+        return std::max(parts_.workspace(), fallback_->workspace());
     }
-    [[nodiscard]] std::string describe() const override { return convolution_->describe(); }
+    [[nodiscard]] std::string describe() const override { return parts_.describe(); }
 
     void run(const Backend &on, const void *w, const void *dy, void *dx,
              void *workspace) const override
     {
-        if (!aligned(w, dy, dx)) {
+        if (!parts_.fit(dx, w, dy)) {
             fallback_->run(on, w, dy, dx, workspace);
             return;
         }
-        convolution_->run(device(on).cudnn(), dx, w, dy, workspace);
+        for (int64_t part = 0; part < parts_.count(); ++part) {
+            parts_.run(on, part, dx, w, dy, workspace);
+        }
     }
 
   private:
-    std::unique_ptr<Convolution> convolution_;
+    Parts parts_;
     std::unique_ptr<DataPass> fallback_;
 };
 
 class CudnnFilter final : public FilterPass {
   public:
-    CudnnFilter(std::unique_ptr<Convolution> convolution, const ConvGeometry &g,
-                const Wanted &wanted)
-        : g_(g), convolution_(std::move(convolution)),
-          fallback_(
-              make_im2col_backward_filter(g, fallback_limit(wanted, convolution_->workspace())))
+    CudnnFilter(Parts parts, const ConvGeometry &g, const Wanted &wanted)
+        : g_(g), parts_(std::move(parts)),
+          fallback_(make_im2col_backward_filter(g, fallback_limit(wanted, parts_.workspace())))
     {
     }
     [[nodiscard]] int64_t workspace() const override
     {
-        return std::max(term_bytes() + convolution_->workspace() + kAlignment,
-                        fallback_->workspace());
+        return std::max(term_bytes() + parts_.workspace() + kAlignment, fallback_->workspace());
     }
-    [[nodiscard]] std::string describe() const override { return convolution_->describe(); }
+    [[nodiscard]] std::string describe() const override { return parts_.describe(); }
 
     void run(const Backend &on, const void *x, const void *dy, bool accumulate, void *sum,
              void *workspace) const override
     {
-        if (!aligned(x, dy) || (!accumulate && !aligned(sum))) {
+        Arena arena(workspace);
+        void *term = arena.take(term_bytes());
+        void *scratch = arena.take(parts_.workspace());
+        if (!parts_.fit(x, accumulate ? term : sum, dy)) {
             fallback_->run(on, x, dy, accumulate, sum, workspace);
             return;
         }
         // A plan either adds or writes: this one writes, and adding is a pass over dw.
-        Arena arena(workspace);
-        void *term = arena.take(term_bytes());
-        convolution_->run(device(on).cudnn(), x, accumulate ? term : sum, dy,
-                          arena.take(convolution_->workspace()));
-        if (accumulate) {
-            on.transpose(compute_dtype(g_.dtype), term, 1, 1, 1, g_.w_count(), true, sum);
+        for (int64_t part = 0; part < parts_.count(); ++part) {
+            const bool add = accumulate || part > 0;
+            parts_.run(on, part, x, add ? term : sum, dy, scratch);
+            if (add) {
+                on.transpose(compute_dtype(g_.dtype), term, 1, 1, 1, g_.w_count(), true, sum);
+            }
         }
     }
 
@@ -135,7 +201,7 @@ class CudnnFilter final : public FilterPass {
     }
 
     ConvGeometry g_;
-    std::unique_ptr<Convolution> convolution_;
+    Parts parts_;
     std::unique_ptr<FilterPass> fallback_;
 };
 
@@ -143,11 +209,8 @@ template <class PassType, class Cudnn>
 std::unique_ptr<PassType> make_pass(const Handle &handle, const ConvGeometry &g,
                                     Direction direction, Dtype result, const Wanted &wanted)
 {
-    auto convolution = Convolution::make(handle, g, direction, result, wanted);
-    if (!convolution) {
-        return nullptr;
-    }
-    return std::make_unique<Cudnn>(std::move(convolution), g, wanted);
+    auto parts = Parts::make(handle, g, direction, result, wanted);
+    return parts ? std::make_unique<Cudnn>(std::move(*parts), g, wanted) : nullptr;
 }
 
 } // namespace

@@ -14,6 +14,11 @@ namespace {
 constexpr cudnnBackendAttributeName_t kGraphHandle = CUDNN_ATTR_OPERATIONGRAPH_HANDLE;
 constexpr cudnnBackendAttributeName_t kPlanHandle = CUDNN_ATTR_EXECUTION_PLAN_HANDLE;
 #pragma GCC diagnostic pop
+// As numbers, for the headers of older versions.
+constexpr auto kHeuristicDevice = static_cast<cudnnBackendAttributeName_t>(204);
+constexpr auto kPlanDevice = static_cast<cudnnBackendAttributeName_t>(407);
+constexpr auto kDeviceText = static_cast<cudnnBackendAttributeName_t>(2702);
+constexpr auto kDevice = static_cast<cudnnBackendDescriptorType_t>(38);
 
 // Names of the three tensors in a graph.
 constexpr int64_t kX = 1;
@@ -139,19 +144,24 @@ Descriptor make_graph(const Handle &handle, const ConvGeometry &g, Direction dir
     }
     operation.finalize();
     Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    graph.set(kGraphHandle, CUDNN_TYPE_HANDLE, handle.get())
-        .set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation)
-        .finalize();
+    if (handle.described() == nullptr) {
+        graph.set(kGraphHandle, CUDNN_TYPE_HANDLE, handle.get());
+    }
+    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation).finalize();
     parts.push_back(std::move(operation));
     return graph;
 }
 
 /// cuDNN's suggestions, best first; none where the mode knows none.
-std::vector<Descriptor> suggestions(const Descriptor &graph, cudnnBackendHeurMode_t mode)
+std::vector<Descriptor> suggestions(const Handle &handle, const Descriptor &graph,
+                                    cudnnBackendHeurMode_t mode)
 {
     Descriptor heuristic(CUDNN_BACKEND_ENGINEHEUR_DESCRIPTOR);
     heuristic.set(CUDNN_ATTR_ENGINEHEUR_OPERATION_GRAPH, graph)
         .set(CUDNN_ATTR_ENGINEHEUR_MODE, CUDNN_TYPE_HEUR_MODE, mode);
+    if (handle.described() != nullptr) {
+        heuristic.set(kHeuristicDevice, *handle.described());
+    }
     if (!heuristic.finalizes()) {
         return {};
     }
@@ -227,8 +237,13 @@ std::optional<std::pair<Descriptor, int64_t>> make_plan(const Handle &handle,
                                                         const Descriptor &suggestion)
 {
     Descriptor plan(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
-    plan.set(kPlanHandle, CUDNN_TYPE_HANDLE, handle.get())
-        .set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, suggestion);
+    plan.set(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, suggestion);
+    if (handle.described() != nullptr) {
+        plan.set(kPlanDevice, *handle.described());
+    }
+    else {
+        plan.set(kPlanHandle, CUDNN_TYPE_HANDLE, handle.get());
+    }
     if (!plan.finalizes()) {
         return std::nullopt;
     }
@@ -261,6 +276,21 @@ Handle::Handle(Stream stream)
     }
 }
 
+Handle::Handle(const std::string &device) : described_(std::make_unique<Descriptor>(kDevice))
+{
+    check(cudnnBackendSetAttribute(described_->get(), kDeviceText, CUDNN_TYPE_CHAR,
+                                   static_cast<int64_t>(device.size() + 1), device.c_str()),
+          "cudnnBackendSetAttribute");
+    described_->finalize();
+}
+
+Handle::~Handle()
+{
+    if (handle_ != nullptr) {
+        static_cast<void>(cudnnDestroy(handle_));
+    }
+}
+
 Descriptor::Descriptor(cudnnBackendDescriptorType_t type)
 {
     cudnnBackendDescriptor_t raw = nullptr;
@@ -290,12 +320,15 @@ std::unique_ptr<Convolution> Convolution::make(std::shared_ptr<const Handle> han
         return nullptr; // a geometry that cuDNN cannot even put in words
     }
     for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
-        for (const Descriptor &suggestion : suggestions(*graph, mode)) {
+        for (const Descriptor &suggestion : suggestions(*handle, *graph, mode)) {
             const Engine engine = engine_of(suggestion);
             if (!will_do(engine, g.dtype, wanted)) {
                 continue;
             }
             auto plan = make_plan(*handle, suggestion);
+            if (plan && plan->second > wanted.workspace_limit && wanted.only_best) {
+                return nullptr;
+            }
             if (plan && plan->second <= wanted.workspace_limit) {
                 std::unique_ptr<Convolution> made(
                     new Convolution(std::move(handle), std::move(plan->first)));

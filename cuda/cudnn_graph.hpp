@@ -17,19 +17,6 @@ namespace xconv::cuda::cudnn {
 
 void check(cudnnStatus_t result, const char *what);
 
-/// A library handle of the device that was current when it was made.
-class Handle {
-  public:
-    explicit Handle(Stream stream);
-    ~Handle() { static_cast<void>(cudnnDestroy(handle_)); }
-    Handle(const Handle &) = delete;
-    Handle &operator=(const Handle &) = delete;
-    [[nodiscard]] cudnnHandle_t get() const { return handle_; }
-
-  private:
-    cudnnHandle_t handle_ = nullptr;
-};
-
 /// A backend descriptor that frees itself. Attributes are set, then it is finalized.
 class Descriptor {
   public:
@@ -70,6 +57,25 @@ class Descriptor {
     std::unique_ptr<void, Destroy> descriptor_;
 };
 
+/// What plans are made for: the device that was current when it was made, or one
+/// that is only described, for which plans can be made but not run.
+class Handle {
+  public:
+    explicit Handle(Stream stream);
+    /// `device` as cuDNN's own JSON; in recent versions.
+    explicit Handle(const std::string &device);
+    ~Handle();
+    Handle(const Handle &) = delete;
+    Handle &operator=(const Handle &) = delete;
+    [[nodiscard]] cudnnHandle_t get() const { return handle_; }
+    /// Null where the device is there.
+    [[nodiscard]] const Descriptor *described() const { return described_.get(); }
+
+  private:
+    cudnnHandle_t handle_ = nullptr;
+    std::unique_ptr<Descriptor> described_;
+};
+
 enum class Direction { forward, backward_data, backward_filter };
 
 /// Which of cuDNN's engines will do.
@@ -79,6 +85,8 @@ struct Wanted {
     /// small integers no longer give exact sums.
     bool allow_inexact = false;
     int64_t workspace_limit = 0;
+    /// Rather none than another engine than the best, for want of workspace.
+    bool only_best = false;
 };
 
 /// One convolution, ready to run: x, w and y in the places of ConvGeometry, of
