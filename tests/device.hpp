@@ -38,11 +38,14 @@ class DeviceMemory {
 /// that sanitizers see its bounds.
 template <class T> class OnDevice {
   public:
-    explicit OnDevice(const std::vector<T> &values) : host_(values.data())
+    explicit OnDevice(const std::vector<T> &values) : OnDevice(&values) {}
+    /// Null where `values` is.
+    explicit OnDevice(const std::vector<T> *values)
+        : host_(values == nullptr ? nullptr : values->data())
     {
-        if (DeviceMemory::is_apart()) {
-            copy_ = std::make_unique<DeviceMemory>(values.size() * sizeof(T));
-            copy_->write(values.data());
+        if (values != nullptr && DeviceMemory::is_apart()) {
+            copy_ = std::make_unique<DeviceMemory>(values->size() * sizeof(T));
+            copy_->write(host_);
         }
     }
     const T *data() const { return copy_ ? static_cast<const T *>(copy_->data()) : host_; }

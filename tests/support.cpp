@@ -126,7 +126,7 @@ int64_t Plan::query(xconv_query what) const
 
 namespace {
 
-void require_intact(const Guarded<unsigned char> &workspace)
+void require_intact(Guarded<unsigned char> &workspace)
 {
     if (!workspace.guard_intact()) {
         FAIL("a call wrote behind the end of its workspace");
@@ -161,7 +161,7 @@ std::vector<T> Layer<T, Dw>::forward(const std::vector<T> &x, const std::vector<
     auto &scratch = workspace(XCONV_QUERY_WORKSPACE_FORWARD);
     Guarded<T> y(conv_.y_count());
     REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), OnDevice(x).data(), OnDevice(w).data(),
-                             on_device(bias).data(), y.data(), 0, nullptr, 0, scratch.data(),
+                             OnDevice(bias).data(), y.data(), 0, nullptr, 0, scratch.data(),
                              scratch.bytes()));
     require_intact(scratch);
     return y.take();
@@ -176,7 +176,7 @@ std::vector<T> Layer<T, Dw>::forward_and_sketch(const std::vector<T> &x, const s
     Guarded<T> y(conv_.y_count());
     Guarded<unsigned char> kept(sketch_bytes());
     REQUIRE_OK(xconv_forward(context_.get(), plan_.get(), OnDevice(x).data(), OnDevice(w).data(),
-                             on_device(bias).data(), y.data(), seed, kept.data(), kept.bytes(),
+                             OnDevice(bias).data(), y.data(), seed, kept.data(), kept.bytes(),
                              scratch.data(), scratch.bytes()));
     require_intact(scratch);
     sketch = kept.take();

@@ -13,6 +13,7 @@ using support::Context;
 using support::dtype_of;
 using support::F16;
 using support::Guarded;
+using support::OnDevice;
 using support::Random;
 using support::to;
 
@@ -40,11 +41,12 @@ Outcome<T> run(int threads, const Pool &pool, const std::vector<T> &x, const std
     Guarded<T> unkept(pool.y_count());
     Guarded<T> dx(pool.x_count());
     Guarded<unsigned char> index(query(pool, dtype_of<T>, XCONV_POOL_INDEX_BYTES));
-    REQUIRE_OK(xconv_maxpool_forward(context.get(), &desc, x.data(), y.data(), index.data(),
-                                     index.bytes()));
-    REQUIRE_OK(xconv_maxpool_forward(context.get(), &desc, x.data(), unkept.data(), nullptr, 0));
-    REQUIRE_OK(xconv_maxpool_backward(context.get(), &desc, index.data(), index.bytes(), dy.data(),
-                                      dx.data()));
+    REQUIRE_OK(xconv_maxpool_forward(context.get(), &desc, OnDevice(x).data(), y.data(),
+                                     index.data(), index.bytes()));
+    REQUIRE_OK(
+        xconv_maxpool_forward(context.get(), &desc, OnDevice(x).data(), unkept.data(), nullptr, 0));
+    REQUIRE_OK(xconv_maxpool_backward(context.get(), &desc, index.data(), index.bytes(),
+                                      OnDevice(dy).data(), dx.data()));
     REQUIRE(index.guard_intact());
     const std::vector<T> with_index = y.take();
     REQUIRE(support::same_bits(with_index, unkept.take()));

@@ -12,6 +12,8 @@ using support::Context;
 using support::dtype_of;
 using support::F16;
 using support::Guarded;
+using support::InPlace;
+using support::OnDevice;
 using support::Random;
 
 namespace {
@@ -48,9 +50,10 @@ Outcome<T> run(int threads, const Activation &kind, const std::vector<T> &x,
     Guarded<T> dx(count);
     Guarded<unsigned char> mask(mask_bytes(count));
     REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, count, kind.negative_slope,
-                                  kind.ceiling, x.data(), y.data(), mask.data(), mask.bytes()));
+                                  kind.ceiling, OnDevice(x).data(), y.data(), mask.data(),
+                                  mask.bytes()));
     REQUIRE_OK(xconv_relu_backward(context.get(), dtype_of<T>, count, kind.negative_slope,
-                                   mask.data(), mask.bytes(), dy.data(), dx.data()));
+                                   mask.data(), mask.bytes(), OnDevice(dy).data(), dx.data()));
     REQUIRE(mask.guard_intact());
     return {y.take(), dx.take()};
 }
@@ -152,18 +155,24 @@ TEMPLATE_TEST_CASE("relu works in place, and without a mask", "[relu]", float, d
     const std::vector<T> x = support::to<T>(random.values(1001));
     const std::vector<T> dy = support::to<T>(random.values(1001));
     const Outcome<T> apart = run<T>(2, {0.25, infinity}, x, dy);
-    std::vector<T> in_place = x;
-    REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, in_place.data(),
-                                  in_place.data(), nullptr, 0));
-    CHECK(in_place == apart.y);
-
-    in_place = x;
-    support::Bytes mask(static_cast<size_t>(mask_bytes(1001)));
-    REQUIRE_OK(xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, in_place.data(),
-                                  in_place.data(), mask.data(), mask.size()));
-    CHECK(in_place == apart.y);
-    in_place = dy;
-    REQUIRE_OK(xconv_relu_backward(context.get(), dtype_of<T>, 1001, 0.25, mask.data(), mask.size(),
-                                   in_place.data(), in_place.data()));
-    CHECK(in_place == apart.dx);
+    const auto in_place = [&](std::vector<T> values, auto &&call) {
+        {
+            const InPlace<T> array(values);
+            REQUIRE_OK(call(array.data()));
+        }
+        return values;
+    };
+    support::Guarded<unsigned char> mask(mask_bytes(1001));
+    CHECK(in_place(x, [&](T *array) {
+              return xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, array,
+                                        array, nullptr, 0);
+          }) == apart.y);
+    CHECK(in_place(x, [&](T *array) {
+              return xconv_relu_forward(context.get(), dtype_of<T>, 1001, 0.25, infinity, array,
+                                        array, mask.data(), mask.bytes());
+          }) == apart.y);
+    CHECK(in_place(dy, [&](T *array) {
+              return xconv_relu_backward(context.get(), dtype_of<T>, 1001, 0.25, mask.data(),
+                                         mask.bytes(), array, array);
+          }) == apart.dx);
 }

@@ -119,12 +119,18 @@ TEST_CASE("threads share a context for the companions", "[threads]")
     on_threads([&](int t) {
         std::vector<float> y(count);
         support::Bytes mask((count + 7) / 8);
-        failures += xconv_relu_forward(context.get(), XCONV_F32, count, 0.25, 1e9, x.data(),
-                                       y.data(), mask.data(), mask.size()) == XCONV_SUCCESS;
-        failures += xconv_relu_forward(context.get(), XCONV_F32, count, 0, 0.5, x.data(), y.data(),
-                                       mask.data(), mask.size()) != XCONV_SUCCESS;
-        failures += xconv_relu_backward(context.get(), XCONV_F32, count, 0, mask.data(),
-                                        mask.size(), y.data(), y.data()) != XCONV_SUCCESS;
+        {
+            const support::OnDevice<float> in(x);
+            const support::InPlace<float> out(y);
+            const support::InPlace<unsigned char> bits(mask);
+            const size_t bytes = mask.size();
+            failures += xconv_relu_forward(context.get(), XCONV_F32, count, 0.25, 1e9, in.data(),
+                                           out.data(), bits.data(), bytes) == XCONV_SUCCESS;
+            failures += xconv_relu_forward(context.get(), XCONV_F32, count, 0, 0.5, in.data(),
+                                           out.data(), bits.data(), bytes) != XCONV_SUCCESS;
+            failures += xconv_relu_backward(context.get(), XCONV_F32, count, 0, bits.data(), bytes,
+                                            out.data(), out.data()) != XCONV_SUCCESS;
+        }
         results[static_cast<size_t>(t)] = y;
     });
     REQUIRE(failures == 0);

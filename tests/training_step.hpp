@@ -55,6 +55,37 @@ inline int64_t quiet_query(const support::Plan &plan, xconv_query what)
     return xconv_plan_query(plan.get(), what, &value) == XCONV_SUCCESS ? value : 0;
 }
 
+/// The calls, on the device under test; the status of the first that failed.
+template <class T>
+xconv_status run_calls(const support::Context &context, const support::Plan &plan,
+                       const Inputs<T> &in, uint64_t seed, Outputs<T> &out, support::Bytes &bytes)
+{
+    using support::InPlace;
+    const support::OnDevice<T> x(in.x), w(in.w), bias(in.bias), dy(in.dy);
+    const InPlace<T> y(out.y), dw(out.dw), dw_exact(out.dw_exact), dx(out.dx), db(out.db);
+    const InPlace<unsigned char> sketch(out.sketch), scratch(bytes);
+    const size_t kept = out.sketch.size();
+    const size_t size = bytes.size();
+    const xconv_status statuses[] = {
+        xconv_forward(context.get(), plan.get(), x.data(), w.data(), bias.data(), y.data(), seed,
+                      sketch.data(), kept, scratch.data(), size),
+        xconv_sketch(context.get(), plan.get(), x.data(), seed, sketch.data(), kept, scratch.data(),
+                     size),
+        xconv_backward_filter(context.get(), plan.get(), sketch.data(), kept, seed, dy.data(), 0,
+                              dw.data(), scratch.data(), size),
+        xconv_backward_filter_exact(context.get(), plan.get(), x.data(), dy.data(), 0,
+                                    dw_exact.data(), scratch.data(), size),
+        xconv_backward_data(context.get(), plan.get(), w.data(), dy.data(), dx.data(),
+                            scratch.data(), size),
+        xconv_backward_bias(context.get(), plan.get(), dy.data(), 0, db.data())};
+    for (const xconv_status status : statuses) {
+        if (status != XCONV_SUCCESS) {
+            return status;
+        }
+    }
+    return XCONV_SUCCESS;
+}
+
 template <class T>
 Outputs<T> run_step(const support::Context &context, const support::Plan &plan,
                     const oracle::Conv &conv, const Inputs<T> &in, uint64_t seed)
@@ -67,24 +98,7 @@ Outputs<T> run_step(const support::Context &context, const support::Plan &plan,
     out.dx.resize(static_cast<size_t>(conv.x_count()));
     out.db.resize(static_cast<size_t>(conv.out_channels));
     support::Bytes scratch(static_cast<size_t>(quiet_query(plan, XCONV_QUERY_WORKSPACE_MAX)));
-
-    const xconv_status statuses[] = {
-        xconv_forward(context.get(), plan.get(), in.x.data(), in.w.data(), in.bias.data(),
-                      out.y.data(), seed, out.sketch.data(), out.sketch.size(), scratch.data(),
-                      scratch.size()),
-        xconv_sketch(context.get(), plan.get(), in.x.data(), seed, out.sketch.data(),
-                     out.sketch.size(), scratch.data(), scratch.size()),
-        xconv_backward_filter(context.get(), plan.get(), out.sketch.data(), out.sketch.size(), seed,
-                              in.dy.data(), 0, out.dw.data(), scratch.data(), scratch.size()),
-        xconv_backward_filter_exact(context.get(), plan.get(), in.x.data(), in.dy.data(), 0,
-                                    out.dw_exact.data(), scratch.data(), scratch.size()),
-        xconv_backward_data(context.get(), plan.get(), in.w.data(), in.dy.data(), out.dx.data(),
-                            scratch.data(), scratch.size()),
-        xconv_backward_bias(context.get(), plan.get(), in.dy.data(), 0, out.db.data())};
-    out.status = XCONV_SUCCESS;
-    for (const xconv_status status : statuses) {
-        out.status = out.status == XCONV_SUCCESS ? status : out.status;
-    }
+    out.status = run_calls(context, plan, in, seed, out, scratch);
     return out;
 }
 
