@@ -1,0 +1,121 @@
+// xconv_gpu_bench: times the library on a GPU against cuDNN, case by case, and
+// writes what it found as JSON.
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include <chrono>
+#include <cstdio>
+#include <exception>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "layer.hpp"
+
+namespace {
+
+struct Arguments {
+    std::vector<std::string> files;
+    std::string out;
+    bool allow_tf32 = false;
+    int repetitions = 5;
+    double series = 0.02;
+    double budget = 0;
+};
+
+nlohmann::json run_row(const gpu_bench::Row &row, const gpu_bench::Limits &limits,
+                       const gpu_bench::Settings &settings, const Arguments &arguments)
+{
+    const gpu_bench::Timing timing =
+        gpu_bench::time_calls(settings.stream, row.call, arguments.repetitions, arguments.series);
+    const double bandwidth = row.bytes / timing.median / limits.copy_bytes;
+    const double compute = row.flops / timing.median / limits.float32_flops;
+    fmt::print("  {:<44} {:>10.1f} us  {:>5.1f} % of copy  {:>5.1f} % of FLOP/s  {}\n", row.name,
+               timing.median * 1e6, bandwidth * 100, compute * 100, row.label);
+    return {{"name", row.name},
+            {"label", row.label},
+            {"seconds", timing.median},
+            {"spread", timing.spread},
+            {"calls", timing.calls},
+            {"share_of_copy_bandwidth", bandwidth},
+            {"share_of_float32_flops", compute}};
+}
+
+nlohmann::json run_case(const bench::Case &which, const gpu_bench::Limits &limits,
+                        const gpu_bench::Settings &settings, const Arguments &arguments)
+{
+    fmt::print("{}\n", which.text);
+    nlohmann::json result{
+        {"case", which.text}, {"geometry", which.geometry_name()}, {"scheme", which.scheme_name()}};
+    // Tensors, workspaces, and cuDNN's own.
+    if (gpu_bench::Layer::tensor_bytes(which) + (int64_t{5} << 30) > limits.free_memory) {
+        fmt::print("  skipped: needs more memory than the device has\n");
+        result["skipped"] = "memory";
+        return result;
+    }
+    const gpu_bench::Layer layer(which, settings);
+    result["kept_bytes"] = layer.kept_bytes();
+    result["x_bytes"] = layer.x_bytes();
+    result["workspace_bytes"] = layer.workspace_bytes();
+    for (const gpu_bench::Row &row : layer.rows()) {
+        result["rows"].push_back(run_row(row, limits, settings, arguments));
+    }
+    return result;
+}
+
+int run(const Arguments &arguments)
+{
+    gpu_bench::Settings settings;
+    settings.allow_tf32 = arguments.allow_tf32;
+    gpu_bench::check(cudaStreamCreateWithFlags(&settings.stream, cudaStreamNonBlocking),
+                     "cudaStreamCreate");
+    const gpu_bench::Limits limits = gpu_bench::measure_limits(settings.stream);
+    fmt::print("{}: copies {:.0f} GB/s, Float32 products {:.1f} TFLOP/s, TF32 {}\n", limits.name,
+               limits.copy_bytes * 1e-9, limits.float32_flops * 1e-12,
+               arguments.allow_tf32 ? "on" : "off");
+    nlohmann::json report{{"device", limits.name},
+                          {"copy_bytes_per_second", limits.copy_bytes},
+                          {"float32_flops_per_second", limits.float32_flops},
+                          {"tf32", arguments.allow_tf32},
+                          {"backends", xconv_backends()},
+                          {"commit", xconv_git_hash()}};
+    const auto start = std::chrono::steady_clock::now();
+    for (const std::string &file : arguments.files) {
+        for (const bench::Case &which : bench::read_cases(file)) {
+            const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+            if (arguments.budget > 0 && spent.count() > arguments.budget) {
+                fmt::print("out of time: the rest is left out\n");
+                report["out_of_time"] = true;
+                break;
+            }
+            report["cases"].push_back(run_case(which, limits, settings, arguments));
+        }
+    }
+    if (!arguments.out.empty()) {
+        std::ofstream(arguments.out) << report.dump(1) << "\n";
+    }
+    return 0;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    CLI::App app("Times XConv on a GPU against cuDNN.");
+    Arguments arguments;
+    app.add_option("files", arguments.files, "files of cases, see bench/README.md")->required();
+    app.add_option("--out", arguments.out, "store the results as JSON");
+    app.add_flag("--tf32", arguments.allow_tf32, "allow TF32, to XConv and to cuDNN");
+    app.add_option("--repetitions", arguments.repetitions, "series of calls for each row");
+    app.add_option("--series", arguments.series, "seconds of a series, at least");
+    app.add_option("--budget", arguments.budget, "seconds after which no case is begun; 0 = none");
+    CLI11_PARSE(app, argc, argv);
+    try {
+        return run(arguments);
+    }
+    catch (const std::exception &error) {
+        std::fprintf(stderr, "xconv_gpu_bench: %s\n", error.what());
+        return 1;
+    }
+}
