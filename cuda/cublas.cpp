@@ -63,14 +63,24 @@ void CublasBlas::multiply(const Product &p) const
                                             ? CUBLAS_COMPUTE_32F_FAST_TF32
                                             : CUBLAS_COMPUTE_32F;
     const cudaDataType_t in = data_type(p.dtype);
+    const cudaDataType_t out = data_type(p.out_dtype);
+    const void *alpha = wide ? static_cast<const void *>(&p.alpha) : &alpha32;
+    const void *beta = wide ? static_cast<const void *>(&beta64) : &beta32;
+    const int64_t lda = leading(p.a.stride, p.a.transposed ? p.rows : p.inner);
+    const int64_t ldb = leading(p.b.stride, p.b.transposed ? p.inner : p.cols);
+    const int64_t ldc = leading(p.out_stride, p.cols);
     // cuBLAS counts by columns: it is shown the transposes, out^T = b^T a^T.
-    check(cublasGemmStridedBatchedEx_64(
-              handle_, operation(p.b), operation(p.a), p.cols, p.rows, p.inner,
-              wide ? static_cast<const void *>(&p.alpha) : &alpha32, p.b.data, in,
-              leading(p.b.stride, p.b.transposed ? p.inner : p.cols), p.b.step, p.a.data, in,
-              leading(p.a.stride, p.a.transposed ? p.rows : p.inner), p.a.step,
-              wide ? static_cast<const void *>(&beta64) : &beta32, p.out, data_type(p.out_dtype),
-              leading(p.out_stride, p.cols), p.out_step, p.count, compute, CUBLAS_GEMM_DEFAULT),
+    if (p.count == 1) { // the call whose long sums are shared out among multiprocessors
+        check(cublasGemmEx_64(handle_, operation(p.b), operation(p.a), p.cols, p.rows, p.inner,
+                              alpha, p.b.data, in, ldb, p.a.data, in, lda, beta, p.out, out, ldc,
+                              compute, CUBLAS_GEMM_DEFAULT),
+              "cublasGemmEx");
+        return;
+    }
+    check(cublasGemmStridedBatchedEx_64(handle_, operation(p.b), operation(p.a), p.cols, p.rows,
+                                        p.inner, alpha, p.b.data, in, ldb, p.b.step, p.a.data, in,
+                                        lda, p.a.step, beta, p.out, out, ldc, p.out_step, p.count,
+                                        compute, CUBLAS_GEMM_DEFAULT),
           "cublasGemmStridedBatchedEx");
 }
 
