@@ -103,6 +103,7 @@ template <class X> struct Pack {
 
     template <class Integer> XCONV_DEVICE static void store_as(uint64_t codes, uint8_t *to)
     {
+        require_aligned<sizeof(Integer)>(to);
         const auto value = static_cast<Integer>(codes);
         std::memcpy(__builtin_assume_aligned(static_cast<void *>(to), sizeof value), &value,
                     sizeof value);

@@ -18,6 +18,70 @@ template <class T, int N> struct alignas(N * sizeof(T) < 16 ? N * sizeof(T) : 16
     T at[N];
 };
 
+/// What one access moves. Only the device's own vector types make it a single one.
+template <std::size_t Bytes> struct Word;
+#if defined(__CUDACC__)
+template <> struct Word<4> {
+    using type = uint32_t;
+};
+template <> struct Word<8> {
+    using type = uint2;
+};
+template <> struct Word<16> {
+    using type = uint4;
+};
+#else
+template <std::size_t Bytes> struct Word {
+    struct alignas(Bytes) type {
+        unsigned char byte[Bytes];
+    };
+};
+#endif
+
+/// The GPU refuses accesses that are not aligned to their size; so does the CPU here.
+template <std::size_t Bytes>
+XCONV_DEVICE inline void require_aligned([[maybe_unused]] const void *at)
+{
+#if !defined(__CUDACC__)
+    if (reinterpret_cast<uintptr_t>(at) % Bytes != 0) {
+        fail(XCONV_INTERNAL, "an access of {} bytes at {}", Bytes, at);
+    }
+#endif
+}
+
+/// N neighbouring elements as words.
+template <class T, int N> struct Words {
+    static constexpr std::size_t kBytes = N * sizeof(T) < 16 ? N * sizeof(T) : 16;
+    static constexpr int kCount = static_cast<int>(N * sizeof(T) / kBytes);
+    using Type = typename Word<kBytes>::type;
+    Type word[kCount];
+
+    XCONV_DEVICE void read(const T *from)
+    {
+        require_aligned<kBytes>(from);
+        XCONV_UNROLL
+        for (int i = 0; i < kCount; ++i) {
+#if defined(__CUDACC__)
+            word[i] = reinterpret_cast<const Type *>(from)[i];
+#else
+            std::memcpy(&word[i], from + i * (N / kCount), kBytes);
+#endif
+        }
+    }
+    XCONV_DEVICE void write(T *to) const
+    {
+        require_aligned<kBytes>(to);
+        XCONV_UNROLL
+        for (int i = 0; i < kCount; ++i) {
+#if defined(__CUDACC__)
+            __stwb(reinterpret_cast<Type *>(to) + i, word[i]); // a plain store gets split
+#else
+            std::memcpy(to + i * (N / kCount), &word[i], kBytes);
+#endif
+        }
+    }
+};
+
 template <class T> XCONV_DEVICE inline ComputeType<T> number(T value)
 {
     return static_cast<ComputeType<T>>(value);
@@ -45,14 +109,13 @@ XCONV_DEVICE inline Vector<ComputeType<X>, N> load(const X *row, int64_t place, 
 {
     Vector<ComputeType<X>, N> out;
     if (vectors && place >= 0 && place + N <= length) {
-        constexpr std::size_t bytes = N * sizeof(X) < 16 ? N * sizeof(X) : 16;
-        alignas(bytes) unsigned char raw[N * sizeof(X)];
-        std::memcpy(raw, __builtin_assume_aligned(row + place, bytes), N * sizeof(X));
+        Words<X, N> words;
+        words.read(row + place);
+        X elements[N];
+        std::memcpy(static_cast<void *>(elements), &words, sizeof elements);
         XCONV_UNROLL
         for (int i = 0; i < N; ++i) {
-            X element;
-            std::memcpy(&element, raw + i * static_cast<int>(sizeof(X)), sizeof(X));
-            out.at[i] = number(element);
+            out.at[i] = number(elements[i]);
         }
         return out;
     }
@@ -70,9 +133,9 @@ XCONV_DEVICE inline void store(const Vector<T, N> &values, T *row, int64_t place
                                bool vectors)
 {
     if (vectors && place >= 0 && place + N <= length) {
-        constexpr std::size_t bytes = N * sizeof(T) < 16 ? N * sizeof(T) : 16;
-        std::memcpy(__builtin_assume_aligned(static_cast<void *>(row + place), bytes), &values,
-                    N * sizeof(T));
+        Words<T, N> words;
+        std::memcpy(&words, &values, sizeof words);
+        words.write(row + place);
         return;
     }
     XCONV_UNROLL

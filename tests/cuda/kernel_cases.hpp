@@ -98,6 +98,7 @@ template <class T> struct Output {
                 FAIL(what << ": (" << i << ", " << j << ") is " << got << ", not " << want);
             }
         }
+        SUCCEED(what);
     }
 };
 
