@@ -42,6 +42,31 @@ nlohmann::json run_row(const gpu_bench::Row &row, const gpu_bench::Limits &limit
             {"share_of_float32_flops", compute}};
 }
 
+/// Seconds of the first row whose name ends so; 0 where there is none.
+double seconds_of(const nlohmann::json &rows, const char *ending)
+{
+    for (const nlohmann::json &row : rows) {
+        if (row["name"].get<std::string>().ends_with(ending)) {
+            return row["seconds"];
+        }
+    }
+    return 0;
+}
+
+/// How many times longer the exact gradient takes than sketch + filter, and how much
+/// of a forward pass the sketch costs.
+void compare(nlohmann::json &result)
+{
+    const nlohmann::json &rows = result["rows"];
+    const double by_cudnn = seconds_of(rows, "cudnn/filter");
+    const double exact = by_cudnn > 0 ? by_cudnn : seconds_of(rows, "/filter_exact");
+    const double ratio = exact / seconds_of(rows, "/step");
+    const double overhead = seconds_of(rows, "/sketch") / seconds_of(rows, "/forward");
+    result["exact_over_step"] = ratio;
+    result["sketch_over_forward"] = overhead;
+    fmt::print("  exact / (sketch + filter): {:.2f}; sketch / forward: {:.3f}\n", ratio, overhead);
+}
+
 nlohmann::json run_case(const bench::Case &which, const gpu_bench::Limits &limits,
                         const gpu_bench::Settings &settings, const Arguments &arguments)
 {
@@ -61,6 +86,7 @@ nlohmann::json run_case(const bench::Case &which, const gpu_bench::Limits &limit
     for (const gpu_bench::Row &row : layer.rows()) {
         result["rows"].push_back(run_row(row, limits, settings, arguments));
     }
+    compare(result);
     return result;
 }
 
