@@ -47,6 +47,12 @@ struct Line {
         return z * slice + y * row + x;
     }
     [[nodiscard]] int64_t reach() const { return taps.back(); }
+    /// Whether y can be taken row after row as it lies in memory, skipping on the side
+    /// of x what lies between the rows: rows must be whole steps of a product.
+    [[nodiscard]] bool closed(const ConvGeometry &g) const
+    {
+        return g.out[0] == 1 && g.out[2] % kDepth == 0;
+    }
 
     /// visit(offset, place, count) for what places [from, from + count) of the line
     /// hold of an image of these sizes: runs of `count` points from `place` on, or
@@ -77,9 +83,11 @@ constexpr int64_t kStrip = 1024;
 class SignFilter final : public ProbeFilterPass {
   public:
     SignFilter(const ConvGeometry &g, int threads, DrawBits draw_bits)
-        : g_(g), line_(g), draw_bits_(draw_bits), threads_(threads),
-          strip_(round_up(std::min(line_.length, std::max(kStrip, 4 * line_.reach())), kDepth)),
-          strips_(ceil_div(line_.length, strip_)), x_blocks_(ceil_div(g.in_channels, kLanes)),
+        : g_(g), line_(g), draw_bits_(draw_bits), threads_(threads), closed_(line_.closed(g)),
+          length_(closed_ ? g.out_points() : line_.length),
+          strip_(round_up(std::min(length_, std::max(kStrip, 4 * line_.reach())),
+                          closed_ ? g.out[2] : kDepth)),
+          strips_(ceil_div(length_, strip_)), x_blocks_(ceil_div(g.in_channels, kLanes)),
           y_blocks_(ceil_div(g.out_channels, kLanes)),
           tiles_(x_blocks_ * g.kernel_points())
     {
@@ -99,7 +107,7 @@ class SignFilter final : public ProbeFilterPass {
     [[nodiscard]] std::string describe() const override
     {
         return fmt::format("signs on matrix units, {} thread(s) by {}, {} of {} places at a time",
-                           lanes_, by_strips_ ? "places" : "channels", strip_, line_.length);
+                           lanes_, by_strips_ ? "places" : "channels", strip_, length_);
     }
     void run(const Backend &, const ProbeImages &z, const void *dy, bool accumulate, void *dw,
              void *workspace) const override
@@ -136,13 +144,23 @@ class SignFilter final : public ProbeFilterPass {
         }
     };
 
+    /// Whether y has to be spread along its line.
+    [[nodiscard]] bool gathers() const { return length_ != g_.out_points(); }
     [[nodiscard]] Range share(int64_t count, int64_t lane) const
     {
         return {count * lane / lanes_, count * (lane + 1) / lanes_};
     }
     [[nodiscard]] int64_t sums_count() const { return y_blocks_ * tiles_ * kSumTile; }
+    /// Where on the line some places of y end, with what lies between their rows.
+    [[nodiscard]] int64_t on_line(int64_t places) const
+    {
+        return closed_ ? places / g_.out[2] * line_.row : places;
+    }
     /// Places of x that a strip meets, and those on either side that pairs spill to.
-    [[nodiscard]] int64_t pair_places_count() const { return strip_ + line_.reach() + 3; }
+    [[nodiscard]] int64_t pair_places_count() const
+    {
+        return on_line(strip_) + line_.reach() + 3;
+    }
     [[nodiscard]] int64_t word_count() const { return round_up(pair_places_count(), 128) / 32 + 4; }
 
     Pieces take(Arena &arena) const
@@ -154,7 +172,7 @@ class SignFilter final : public ProbeFilterPass {
             Buffers b{};
             b.words = arena.take<uint32_t>(kLanes * word_count() * word);
             b.pairs = arena.take<uint32_t>(x_blocks_ * pair_places_count() * kLanes * word);
-            b.places = arena.take<float>(kLanes * strip_ * word);
+            b.places = arena.take<float>(gathers() ? kLanes * strip_ * word : 0);
             b.split = arena.take<uint16_t>(strip_ / kDepth * kSplitTile *
                                            static_cast<int64_t>(sizeof(uint16_t)));
             pieces.buffers.push_back(b);
@@ -174,21 +192,32 @@ class SignFilter final : public ProbeFilterPass {
                 paired.push_back(buffers.pairs + block * block_pairs + (1 + tap) * kLanes);
             }
         }
+        Product product{};
+        product.split = buffers.split;
+        product.split_step = kSplitTile;
+        product.paired = paired.data();
+        product.paired_row = 2 * kLanes;
+        product.paired_step = kDepth * kLanes;
+        product.run = (closed_ ? g_.out[2] : strip_) / kDepth;
+        product.gap = closed_ ? (line_.row - g_.out[2]) * kLanes : 0;
+        product.count = tiles_;
+        product.sums_row = kLanes;
+        product.sums_tile = kSumTile;
         for (int64_t task = strips.begin; task < strips.end; ++task) {
             const int64_t image = task / strips_;
             const int64_t from = task % strips_ * strip_;
-            const int64_t length = std::min(strip_, line_.length - from);
-            const int64_t steps = ceil_div(length, kDepth);
+            const int64_t length = std::min(strip_, length_ - from);
+            product.steps = ceil_div(length, kDepth);
+            const int64_t meets = on_line(closed_ ? length : product.steps * kDepth);
             for (int64_t block = 0; block < x_blocks_; ++block) {
-                pair_strip(z, image, block, from - line_.lead, steps * kDepth + line_.reach(),
+                pair_strip(z, image, block, on_line(from) - line_.lead, meets + line_.reach(),
                            buffers, buffers.pairs + block * block_pairs + kLanes);
             }
+            product.accumulate = task > strips.begin;
             for (int64_t block = blocks.begin; block < blocks.end; ++block) {
                 split_strip(dy + image * g_.y_sample(), block, from, length, buffers);
-                multiply_signs({buffers.split, kSplitTile, paired.data(), 2 * kLanes,
-                                kDepth * kLanes, steps, tiles_,
-                                sums + block * tiles_ * kSumTile, kLanes, kSumTile,
-                                task > strips.begin});
+                product.sums = sums + block * tiles_ * kSumTile;
+                multiply_signs(product);
             }
         }
     }
@@ -242,7 +271,7 @@ class SignFilter final : public ProbeFilterPass {
     {
         const int64_t channels = std::min(kLanes, g_.out_channels - block * kLanes);
         const float *channel = y + block * kLanes * g_.y_channel;
-        if (line_.length == g_.out_points()) { // nothing between the rows
+        if (!gathers()) {
             split(channel + from, g_.y_channel, channels, length, buffers.split);
             return;
         }
@@ -286,7 +315,9 @@ class SignFilter final : public ProbeFilterPass {
     Line line_;
     DrawBits draw_bits_;
     int threads_;
-    int64_t strip_, strips_; // places at a time
+    bool closed_;            // y is taken as it lies
+    int64_t length_;         // places of y, or of its line
+    int64_t strip_, strips_; // that are worked on at a time
     int64_t x_blocks_, y_blocks_;
     int64_t tiles_; // of sums for a block of y
     bool by_strips_ = true;

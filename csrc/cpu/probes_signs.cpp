@@ -68,6 +68,51 @@ void draw_columns(DrawBits draw_bits, const Probes &probes, int64_t count, uint3
     draw_bits(probes.seed, rows, columns, count, words);
 }
 
+/// Columns of out that one product makes, at most.
+constexpr int64_t kWidest = 512;
+
+/// A product of tiles without gaps; its sums are still to be placed.
+Product packed_product(const uint16_t *tiles, const uint32_t *const *paired, int64_t steps,
+                       int64_t count, bool accumulate)
+{
+    Product product{};
+    product.split = tiles;
+    product.split_step = kSplitTile;
+    product.paired = paired;
+    product.paired_row = kLanes;
+    product.paired_step = kPairedTile;
+    product.steps = steps;
+    product.run = steps;
+    product.count = count;
+    product.sums_tile = kLanes;
+    product.accumulate = accumulate;
+    return product;
+}
+
+/// Place the sums of a product in `rows` rows of a matrix, `columns` of them, and let
+/// `multiply` make them; through a buffer where tiles stick out.
+template <class Multiply>
+void multiply_into(Product product, float *out, int64_t stride, int64_t rows, int64_t columns,
+                   bool whole, Multiply &&multiply)
+{
+    product.sums = out;
+    product.sums_row = stride;
+    if (whole && columns % kLanes == 0) {
+        multiply(product);
+        return;
+    }
+    alignas(64) float sums[kLanes * kWidest];
+    for (int64_t i = 0; product.accumulate && i < rows; ++i) {
+        std::copy_n(out + i * stride, columns, sums + i * kWidest);
+    }
+    product.sums = sums;
+    product.sums_row = kWidest;
+    multiply(product);
+    for (int64_t i = 0; i < rows; ++i) {
+        std::copy_n(sums + i * kWidest, columns, out + i * stride);
+    }
+}
+
 /// Products cost this share of what they cost elsewhere.
 constexpr double kSpeed = 0.25;
 
@@ -154,10 +199,12 @@ void project_segment(DrawBits draw_bits, Dtype dtype, const Probes &probes, Cons
                 const int64_t rows = std::min(kLanes, x.rows - first);
                 const FloatRows from = float_rows(dtype, x, first, rows, p, length, wide, kRun);
                 split(from.data, from.stride, rows, length, tiles);
-                multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile,
-                                ceil_div(length, kDepth), ceil_div(count, kLanes),
-                                sums + partial.at(0, block, j / kLanes), kLanes, kSumTile,
-                                p > begin});
+                Product product = packed_product(tiles, paired, ceil_div(length, kDepth),
+                                                 ceil_div(count, kLanes), p > begin);
+                product.sums = sums + partial.at(0, block, j / kLanes);
+                product.sums_row = kLanes;
+                product.sums_tile = kSumTile;
+                multiply_signs(product);
             }
         }
     }
@@ -221,31 +268,9 @@ void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &p
 
 namespace {
 
-constexpr int64_t kExpandRun = 512;               // places of a tile
-constexpr int64_t kExpandDepth = 2 * kDepth;      // probes at a time
+constexpr int64_t kExpandRun = kWidest;      // places of a tile
+constexpr int64_t kExpandDepth = 2 * kDepth; // probes at a time
 constexpr int64_t kExpandBlocks = kExpandRun / kLanes;
-
-/// A block of rows of a tile of out (+)= coefficients * signs.
-void expand_block(const uint16_t *tiles, const uint32_t *const *paired, int64_t steps,
-                  const Tile &tile, int64_t rows, bool whole, bool accumulate, float *out,
-                  int64_t stride)
-{
-    const int64_t blocks = ceil_div(tile.length, kLanes);
-    if (whole) {
-        multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile, steps, blocks, out, stride,
-                        kLanes, accumulate});
-        return;
-    }
-    alignas(64) float sums[kLanes * kExpandRun];
-    for (int64_t i = 0; accumulate && i < rows; ++i) {
-        std::copy_n(out + i * stride, tile.length, sums + i * kExpandRun);
-    }
-    multiply_signs({tiles, kSplitTile, paired, kLanes, kPairedTile, steps, blocks, sums, kExpandRun,
-                    kLanes, accumulate});
-    for (int64_t i = 0; i < rows; ++i) {
-        std::copy_n(sums + i * kExpandRun, tile.length, out + i * stride);
-    }
-}
 
 void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
                  ConstMatrix coefficients, Matrix out)
@@ -270,9 +295,10 @@ void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
         for (int64_t i = 0; i < out.rows; i += kLanes) {
             const int64_t rows = std::min(kLanes, out.rows - i);
             split(row(coefficients, i) + j, coefficients.stride, rows, columns, tiles);
-            const bool whole = rows == std::min(kLanes, out.rows) && tile.length % kLanes == 0;
-            expand_block(tiles, paired, steps, tile, rows, whole, j > 0, row(out, i) + tile.place,
-                         out.stride);
+            multiply_into(
+                packed_product(tiles, paired, steps, ceil_div(tile.length, kLanes), j > 0),
+                row(out, i) + tile.place, out.stride, rows, tile.length,
+                rows == std::min(kLanes, out.rows), multiply_signs);
         }
     }
 }
@@ -293,9 +319,10 @@ void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs ro
 
 namespace {
 
-constexpr int64_t kCombineRun = 128;            // places of a tile
-constexpr int64_t kCombineDepth = 4 * kDepth;   // rows of input at a time
-constexpr int64_t kCombineBlocks = 2;           // of rows of output at a time
+constexpr int64_t kCombineRun = 128;          // places of a tile
+constexpr int64_t kCombineDepth = 4 * kDepth; // rows of input at a time
+constexpr int64_t kCombineBlocks = 2;         // of rows of output at a time
+static_assert(kCombineRun <= kWidest);
 
 /// Some rows of input, and the coefficients with which they enter some rows of
 /// output.
@@ -344,23 +371,10 @@ class Combination {
     void add_rows(const Tile &tile, int64_t i, const uint32_t *const *paired, int64_t blocks) const
     {
         const int64_t rows = std::min(kLanes, rows_ - i);
-        float *out = row(out_, first_out_ + i) + tile.place;
-        Product product{tiles_[i / kLanes], kSplitTile, paired, kLanes, kPieces * kPairedTile,
-                        steps_,             blocks,     out,    out_.stride, kLanes, first_in_ > 0};
-        if (rows == std::min(kLanes, out_.rows) && tile.length % kLanes == 0) {
-            multiply_numbers(product);
-            return;
-        }
-        alignas(64) float sums[kLanes * kCombineRun];
-        for (int64_t k = 0; product.accumulate && k < rows; ++k) {
-            std::copy_n(out + k * out_.stride, tile.length, sums + k * kCombineRun);
-        }
-        product.sums = sums;
-        product.sums_row = kCombineRun;
-        multiply_numbers(product);
-        for (int64_t k = 0; k < rows; ++k) {
-            std::copy_n(sums + k * kCombineRun, tile.length, out + k * out_.stride);
-        }
+        Product product = packed_product(tiles_[i / kLanes], paired, steps_, blocks, first_in_ > 0);
+        product.paired_step = kPieces * kPairedTile;
+        multiply_into(product, row(out_, first_out_ + i) + tile.place, out_.stride, rows,
+                      tile.length, rows == std::min(kLanes, out_.rows), multiply_numbers);
     }
 
     Dtype dtype_;

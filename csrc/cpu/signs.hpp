@@ -71,6 +71,10 @@ struct Product {
     int64_t paired_row; // from one pair to the next
     int64_t paired_step;
     int64_t steps;
+    // Every `run` steps the paired side skips `gap` more; a run is a whole number of
+    // steps or the end.
+    int64_t run;
+    int64_t gap;
     int64_t count;
     float *sums;
     int64_t sums_row;  // from one row to the next

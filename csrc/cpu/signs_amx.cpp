@@ -24,6 +24,8 @@ constexpr int kSplit = 4;
 constexpr int kPaired = 7;
 constexpr int kSumsAtOnce = kSplit - kSums;
 constexpr int kTileBytes = 64; // of a row
+/// Steps for which the split side stays in the first-level cache beside the paired.
+constexpr int64_t kStepsAtOnce = 8;
 
 struct alignas(64) TileConfig {
     uint8_t palette = 1;
@@ -128,11 +130,13 @@ template <int Count, class Action> inline void repeat(const Action &action)
     }(std::make_integer_sequence<int, Count>{});
 }
 
-/// `Count` tiles of sums at once: each load of the split side serves all of them.
-template <bool Numbers, int Count> void multiply_at_once(const Product &p, int64_t first)
+/// `Count` tiles of sums at once, over steps [from, to): each load of the split side
+/// serves all of them.
+template <bool Numbers, int Count>
+void multiply_at_once(const Product &p, int64_t first, int64_t from, int64_t to)
 {
     constexpr int64_t piece = kLanes * kDepth;
-    const uint16_t *split = p.split;
+    const uint16_t *split = p.split + from * p.split_step;
     const uint32_t *paired[size_t{Count}];
     float *sums[size_t{Count}];
     for (int64_t t = 0; t < Count; ++t) {
@@ -142,47 +146,61 @@ template <bool Numbers, int Count> void multiply_at_once(const Product &p, int64
     const int64_t sums_row = p.sums_row * static_cast<int64_t>(sizeof(float));
     const int64_t paired_row = p.paired_row * static_cast<int64_t>(sizeof(uint32_t));
     repeat<Count>([&](auto t) {
-        if (p.accumulate) {
+        if (p.accumulate || from > 0) {
             load_tile<kSums + t>(sums[t], sums_row);
         }
         else {
             zero_tile<kSums + t>();
         }
     });
-    for (int64_t step = 0; step < p.steps; ++step) {
+    int64_t offset = from * p.paired_step + from / p.run * p.gap;
+    int64_t in_run = from % p.run;
+    for (int64_t step = from; step < to; ++step) {
         repeat<kPieces>([&](auto i) { load_tile<kSplit + i>(split + i * piece, kTileBytes); });
-        split += p.split_step;
         repeat<Count>([&](auto t) {
-            load_tile<kPaired>(paired[t], paired_row);
+            const uint32_t *tile = paired[t] + offset;
+            load_tile<kPaired>(tile, paired_row);
             repeat<kPieces>([&](auto i) { multiply_tiles<kSums + t, kSplit + i, kPaired>(); });
             if constexpr (Numbers) { // the pieces that count
-                load_tile<kPaired>(paired[t] + kPairedTile, paired_row);
+                load_tile<kPaired>(tile + kPairedTile, paired_row);
                 multiply_tiles<kSums + t, kSplit, kPaired>();
                 multiply_tiles<kSums + t, kSplit + 1, kPaired>();
-                load_tile<kPaired>(paired[t] + 2 * kPairedTile, paired_row);
+                load_tile<kPaired>(tile + 2 * kPairedTile, paired_row);
                 multiply_tiles<kSums + t, kSplit, kPaired>();
             }
-            paired[t] += p.paired_step;
         });
+        split += p.split_step;
+        offset += p.paired_step;
+        if (++in_run == p.run) {
+            in_run = 0;
+            offset += p.gap;
+        }
     }
     repeat<Count>([&](auto t) { store_tile<kSums + t>(sums[t], sums_row); });
 }
 
 template <bool Numbers> void multiply(const Product &product)
 {
-    int64_t t = 0;
-    for (; t + kSumsAtOnce <= product.count; t += kSumsAtOnce) {
-        multiply_at_once<Numbers, kSumsAtOnce>(product, t);
-    }
-    switch (product.count - t) {
-    case 3:
-        return multiply_at_once<Numbers, 3>(product, t);
-    case 2:
-        return multiply_at_once<Numbers, 2>(product, t);
-    case 1:
-        return multiply_at_once<Numbers, 1>(product, t);
-    default:
-        return;
+    for (int64_t from = 0; from < product.steps; from += kStepsAtOnce) {
+        const int64_t to =
+            product.steps - from < kStepsAtOnce ? product.steps : from + kStepsAtOnce;
+        int64_t t = 0;
+        for (; t + kSumsAtOnce <= product.count; t += kSumsAtOnce) {
+            multiply_at_once<Numbers, kSumsAtOnce>(product, t, from, to);
+        }
+        switch (product.count - t) {
+        case 3:
+            multiply_at_once<Numbers, 3>(product, t, from, to);
+            break;
+        case 2:
+            multiply_at_once<Numbers, 2>(product, t, from, to);
+            break;
+        case 1:
+            multiply_at_once<Numbers, 1>(product, t, from, to);
+            break;
+        default:
+            break;
+        }
     }
 }
 

@@ -13,6 +13,61 @@ namespace xconv {
 
 namespace {
 
+/// The filter gradient of probes as the channels of one image: from probes that
+/// nobody writes down where the backend can, else from drawn ones.
+class ProbeChannels {
+  public:
+    ProbeChannels() = default;
+    ProbeChannels(const ProjectionSetup &setup, const ConvGeometry &geometry)
+        : undrawn_(setup.backend.probe_filter(geometry, setup.distribution,
+                                              setup.workspace_limit / 2)),
+          dtype_(geometry.dtype), shape_{nullptr, geometry.in_channels, geometry.in_points(),
+                                         geometry.in_points()}
+    {
+        if (!undrawn_) {
+            drawn_ = setup.backend.backward_filter(geometry, setup.workspace_limit / 2);
+        }
+    }
+
+    [[nodiscard]] int64_t z_bytes() const
+    {
+        return drawn_ ? checked_mul(shape_.rows, shape_.cols * element_bytes(dtype_), "workspace")
+                      : 0;
+    }
+    [[nodiscard]] int64_t workspace() const
+    {
+        return undrawn_ ? undrawn_->workspace() : drawn_ ? drawn_->workspace() : 0;
+    }
+    [[nodiscard]] std::string describe() const
+    {
+        return undrawn_ ? undrawn_->describe() : drawn_->describe();
+    }
+    /// Write z, which is the same for all samples.
+    void prepare(const Backend &on, const Probes &probes, void *z) const
+    {
+        if (drawn_) {
+            on.draw(dtype_, probes, Runs::one(shape_.cols), {z, shape_.rows, shape_.cols,
+                                                             shape_.stride});
+        }
+    }
+    void run(const Backend &on, const Probes &probes, const void *z, const void *dy, void *v,
+             void *workspace) const
+    {
+        if (undrawn_) {
+            undrawn_->run(on, {probes, 0, 1, 0}, dy, false, v, workspace);
+        }
+        else {
+            drawn_->run(on, z, dy, false, v, workspace);
+        }
+    }
+
+  private:
+    std::unique_ptr<ProbeFilterPass> undrawn_;
+    std::unique_ptr<FilterPass> drawn_;
+    Dtype dtype_ = Dtype::f32;
+    Matrix shape_{}; // of z
+};
+
 class Independent final : public TwoOrders {
   public:
     explicit Independent(const ProjectionSetup &setup)
@@ -23,9 +78,9 @@ class Independent final : public TwoOrders {
     {
         if (prepare(setup, choose(setup))) {
             samples_ = samples_at_once(setup);
-            whole_ = probe_filter(setup, samples_);
+            whole_ = ProbeChannels(setup, probe_geometry(samples_));
             if (geometry().batch % samples_ != 0) {
-                rest_ = probe_filter(setup, geometry().batch % samples_);
+                rest_ = ProbeChannels(setup, probe_geometry(geometry().batch % samples_));
             }
         }
     }
@@ -71,13 +126,13 @@ class Independent final : public TwoOrders {
     Pieces take(Arena &arena) const
     {
         const int64_t v = checked_mul(samples_, v_sample() * bytes(), "workspace");
-        return {arena.take(checked_mul(probes_, geometry().in_points() * bytes(), "workspace")),
+        return {arena.take(std::max(whole_.z_bytes(), rest_.z_bytes())),
                 arena.take(v),
                 arena.take(v),
                 arena.take(samples_ * numbers_per_sample() * bytes()),
                 arena.take(samples_ * widened_sample() * bytes()),
                 arena.take(geometry().w_count() * bytes()),
-                arena.take(std::max(whole_->workspace(), rest_ ? rest_->workspace() : 0))};
+                arena.take(std::max(whole_.workspace(), rest_.workspace()))};
     }
 
     [[nodiscard]] int64_t samples_at_once(const ProjectionSetup &setup) const
@@ -108,12 +163,6 @@ class Independent final : public TwoOrders {
         return geometry().with_numbers().with_channels(
             1, probes_, checked_mul(samples, geometry().out_channels, "batch * out_channels"));
     }
-    [[nodiscard]] std::unique_ptr<FilterPass> probe_filter(const ProjectionSetup &setup,
-                                                           int64_t samples) const
-    {
-        return setup.backend.backward_filter(probe_geometry(samples), setup.workspace_limit / 2);
-    }
-
     [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
     {
         const auto r = static_cast<double>(probes_);
@@ -145,13 +194,12 @@ class Independent final : public TwoOrders {
         const int64_t k = geometry().kernel_points();
         Arena arena(workspace);
         const Pieces pieces = take(arena);
-        const int64_t points = geometry().in_points();
-        on.draw(compute(), probes(seed, 0, 0), Runs::one(points),
-                {pieces.z, probes_, points, points});
+        const Probes z = probes(seed, 0, 0);
+        whole_.prepare(on, z, pieces.z);
         for (int64_t first = 0; first < geometry().batch; first += samples_) {
             const int64_t count = std::min(samples_, geometry().batch - first);
-            const FilterPass &pass = count == samples_ ? *whole_ : *rest_;
-            pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
+            const ProbeChannels &pass = count == samples_ ? whole_ : rest_;
+            pass.run(on, z, pieces.z, dy_part(on, pieces, dy, first, count), pieces.v,
                      pieces.filter);
             on.transpose(compute(), pieces.v, count, geometry().out_channels, probes_, k, false,
                          pieces.v_turned);
@@ -172,7 +220,7 @@ class Independent final : public TwoOrders {
 
     [[nodiscard]] std::string describe_dy_first() const override
     {
-        return fmt::format("{} samples at a time, {}", samples_, whole_->describe());
+        return fmt::format("{} samples at a time, {}", samples_, whole_.describe());
     }
 
     /// sum_turned (+)= x_turnedᵀ v_turned, group by group, over (sample, probe).
@@ -194,8 +242,8 @@ class Independent final : public TwoOrders {
     int64_t sketch_workspace_;
     // for dy first:
     int64_t samples_ = 0;
-    std::unique_ptr<FilterPass> whole_;
-    std::unique_ptr<FilterPass> rest_;
+    ProbeChannels whole_;
+    ProbeChannels rest_;
 };
 
 } // namespace
