@@ -122,6 +122,14 @@ class ProbeFilterPass : public Pass {
                      void *dw, void *workspace) const = 0;
 };
 
+/// What work with probes costs, in multiply-adds of a well-fed convolution.
+struct ProbeCosts {
+    double filter = 1;         // a multiply-add of the filter gradient of probes
+    int64_t channel_block = 8; // to a multiple of which it pads channels
+    double product = 1.5;      // a multiply-add of project, expand or combine
+    double draw = 0;           // an entry of z that expand draws
+};
+
 class Backend {
   public:
     Backend() = default;
@@ -154,6 +162,11 @@ class Backend {
     backward_data(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
     [[nodiscard]] virtual std::unique_ptr<FilterPass>
     backward_filter(const ConvGeometry &geometry, int64_t workspace_limit) const = 0;
+    [[nodiscard]] virtual ProbeCosts probe_costs(const ConvGeometry & /*geometry*/,
+                                                 Distribution /*distribution*/) const
+    {
+        return {};
+    }
     /// Null where drawing the probes for a FilterPass is as good.
     [[nodiscard]] virtual std::unique_ptr<ProbeFilterPass>
     probe_filter(const ConvGeometry & /*geometry*/, Distribution /*distribution*/,

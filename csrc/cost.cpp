@@ -15,21 +15,43 @@ constexpr double kWriteCost = 8;         // writing one element
 
 } // namespace
 
-double filter_cost(const ConvGeometry &geometry)
+namespace {
+
+double padded_filter_cost(const ConvGeometry &geometry, int64_t channel_block, double multiply_add)
 {
-    const auto in = static_cast<double>(round_up(geometry.in_per_group(), kChannelBlock));
-    const auto out = static_cast<double>(round_up(geometry.out_per_group(), kChannelBlock));
+    const auto in = static_cast<double>(round_up(geometry.in_per_group(), channel_block));
+    const auto out = static_cast<double>(round_up(geometry.out_per_group(), channel_block));
     const double places = static_cast<double>(geometry.batch) *
                           static_cast<double>(geometry.out_points()) *
                           static_cast<double>(geometry.kernel_points());
+    return multiply_add * static_cast<double>(geometry.groups) * in * out * places;
+}
+
+} // namespace
+
+double filter_cost(const ConvGeometry &geometry)
+{
     const double elements =
         static_cast<double>(geometry.x_count()) + static_cast<double>(geometry.y_count());
-    return static_cast<double>(geometry.groups) * in * out * places + kElementCost * elements;
+    return padded_filter_cost(geometry, kChannelBlock, 1) + kElementCost * elements;
+}
+
+double probe_filter_cost(const ConvGeometry &geometry, const ProbeCosts &costs)
+{
+    const double elements = static_cast<double>(geometry.y_count());
+    return padded_filter_cost(geometry, costs.channel_block, costs.filter) +
+           kElementCost * elements;
 }
 
 double product_cost(double multiply_adds, double written)
 {
     return kProductSlowdown * multiply_adds + kWriteCost * written;
+}
+
+double probe_product_cost(double multiply_adds, double written, double drawn,
+                          const ProbeCosts &costs)
+{
+    return costs.product * multiply_adds + kWriteCost * written + costs.draw * drawn;
 }
 
 xconv_contraction choose_contraction(xconv_contraction requested, bool fits, double dy_first,

@@ -19,8 +19,8 @@ namespace {
 /// kernel is then one distance along the line, and sums along the line need no
 /// regard to rows: padding is 0 in x, and what lies between the rows of y is 0 there.
 struct Line {
-    int64_t row = 1;   // places from one row to the next
-    int64_t slice = 1; // and from one slice to the next
+    int64_t row = 1;    // places from one row to the next
+    int64_t slice = 1;  // and from one slice to the next
     int64_t length = 0; // of y
     int64_t lead = 0;   // places of padding before the first of x
     std::vector<int64_t> taps;
@@ -88,8 +88,7 @@ class SignFilter final : public ProbeFilterPass {
           strip_(round_up(std::min(length_, std::max(kStrip, 4 * line_.reach())),
                           closed_ ? g.out[2] : kDepth)),
           strips_(ceil_div(length_, strip_)), x_blocks_(ceil_div(g.in_channels, kLanes)),
-          y_blocks_(ceil_div(g.out_channels, kLanes)),
-          tiles_(x_blocks_ * g.kernel_points())
+          y_blocks_(ceil_div(g.out_channels, kLanes)), tiles_(x_blocks_ * g.kernel_points())
     {
         // Threads take strips of their own and each sums a gradient, or, where there
         // are few strips, output channels of their own.
@@ -116,8 +115,8 @@ class SignFilter final : public ProbeFilterPass {
         const Pieces pieces = take(arena);
         parallel_for(lanes_, lanes_, [&](int64_t lane) {
             Buffers buffers = pieces.lane(lane);
-            const Range strips = by_strips_ ? share(g_.batch * strips_, lane)
-                                            : Range{0, g_.batch * strips_};
+            const Range strips =
+                by_strips_ ? share(g_.batch * strips_, lane) : Range{0, g_.batch * strips_};
             const Range blocks = by_strips_ ? Range{0, y_blocks_} : share(y_blocks_, lane);
             contract(z, static_cast<const float *>(dy), strips, blocks, buffers,
                      pieces.sums + (by_strips_ ? lane * sums_count() : 0));
@@ -157,10 +156,7 @@ class SignFilter final : public ProbeFilterPass {
         return closed_ ? places / g_.out[2] * line_.row : places;
     }
     /// Places of x that a strip meets, and those on either side that pairs spill to.
-    [[nodiscard]] int64_t pair_places_count() const
-    {
-        return on_line(strip_) + line_.reach() + 3;
-    }
+    [[nodiscard]] int64_t pair_places_count() const { return on_line(strip_) + line_.reach() + 3; }
     [[nodiscard]] int64_t word_count() const { return round_up(pair_places_count(), 128) / 32 + 4; }
 
     Pieces take(Arena &arena) const
@@ -224,8 +220,8 @@ class SignFilter final : public ProbeFilterPass {
 
     /// Pairs of a block of channels of an image of probes, at places [from, from +
     /// count) of the line of x.
-    void pair_strip(const ProbeImages &z, int64_t image, int64_t block, int64_t from,
-                    int64_t count, const Buffers &buffers, uint32_t *pairs) const
+    void pair_strip(const ProbeImages &z, int64_t image, int64_t block, int64_t from, int64_t count,
+                    const Buffers &buffers, uint32_t *pairs) const
     {
         // The points of the image on this strip follow one another.
         int64_t first = -1;
@@ -259,8 +255,7 @@ class SignFilter final : public ProbeFilterPass {
             // Lanes beyond the channels repeat the last one, to no effect.
             const int64_t channel = std::min(block * kLanes + lane, g_.in_channels - 1);
             rows[lane] = z.window.row + channel * z.channel_rows + first;
-            columns[lane] =
-                z.window.column + channel * z.channel_columns + image * z.image_columns;
+            columns[lane] = z.window.column + channel * z.channel_columns + image * z.image_columns;
         }
         draw_bits_(z.window.seed, rows, columns, count, buffers.words);
     }
@@ -295,8 +290,7 @@ class SignFilter final : public ProbeFilterPass {
         const int64_t taps = g_.kernel_points();
         const int64_t copies = by_strips_ ? lanes_ : 1;
         parallel_for(threads_, g_.out_channels, [&](int64_t co) {
-            const float *tile =
-                sums + co / kLanes * tiles_ * kSumTile + co % kLanes * kLanes;
+            const float *tile = sums + co / kLanes * tiles_ * kSumTile + co % kLanes * kLanes;
             for (int64_t ci = 0; ci < g_.in_channels; ++ci) {
                 float *to = dw + (co * g_.in_channels + ci) * taps;
                 const float *from = tile + ci / kLanes * kSumTile + ci % kLanes;
@@ -337,16 +331,25 @@ bool fits_line(const ConvGeometry &g)
 
 } // namespace
 
+bool takes_signs(const ConvGeometry &g)
+{
+    return signs::available() && g.dtype == Dtype::f32 && g.groups == 1 &&
+           g.stride == Axes{1, 1, 1} && fits_line(g);
+}
+
 std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
                                                   int threads, DrawBits draw_bits)
 {
-    const bool strides = g.stride != Axes{1, 1, 1};
-    if (!signs::available() || g.dtype != Dtype::f32 || g.groups != 1 || strides || !fits_line(g)) {
+    if (!takes_signs(g)) {
         return nullptr;
     }
-    auto pass = std::make_unique<SignFilter>(g, threads_worth(g.multiply_adds() / 4, threads),
+    constexpr double speed = 0.25; // products cost this share of what they cost elsewhere
+    auto pass = std::make_unique<SignFilter>(g, threads_worth(speed * g.multiply_adds(), threads),
                                              draw_bits);
-    return pass->workspace() <= workspace_limit ? std::move(pass) : nullptr;
+    if (pass->workspace() > workspace_limit) {
+        return nullptr;
+    }
+    return pass;
 }
 
 } // namespace xconv::cpu

@@ -8,8 +8,11 @@
 
 namespace xconv::cpu {
 
-/// Null for what it does not take: strides, groups, Float64, processors without
-/// the units.
+/// Whether make_sign_filter() takes this geometry: not strides, groups, Float64, nor
+/// processors without the units.
+bool takes_signs(const ConvGeometry &g);
+
+/// Null for what it does not take, or not within the limit.
 std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
                                                   int threads, DrawBits draw_bits);
 

@@ -46,6 +46,21 @@ class CpuBackend final : public Backend {
     {
         return make_backward_filter(geometry, workspace_limit, threads_);
     }
+    [[nodiscard]] ProbeCosts probe_costs(const ConvGeometry &geometry,
+                                         Distribution distribution) const override
+    {
+        ProbeCosts costs;
+        if (probes_.matrix_units && geometry.dtype == Dtype::f32 &&
+            distribution == Distribution::rademacher) {
+            costs.product = 0.25;
+            costs.draw = 2;
+            if (takes_signs(geometry)) {
+                costs.filter = 0.6;
+                costs.channel_block = 16;
+            }
+        }
+        return costs;
+    }
     [[nodiscard]] std::unique_ptr<ProbeFilterPass>
     probe_filter(const ConvGeometry &geometry, Distribution distribution,
                  int64_t workspace_limit) const override

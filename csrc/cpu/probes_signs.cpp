@@ -137,15 +137,14 @@ constexpr int64_t kPartialBytes = int64_t{4} << 20;
 
 /// How the partial sums of project_signs() lie: [segment][row block][column block].
 struct Partial {
-    int64_t segment;  // places
+    int64_t segment; // places
     int64_t segments;
     int64_t row_blocks;
     int64_t column_blocks; // at a time
 
     Partial(int64_t rows, int64_t length, int64_t columns)
         : segment(std::max(kLeastSegment, round_up(ceil_div(length, kSegments), kRun))),
-          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes)),
-          column_blocks(1)
+          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes)), column_blocks(1)
     {
         const int64_t one = block_bytes();
         column_blocks =
@@ -241,8 +240,7 @@ void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &p
     auto *sums = static_cast<float *>(workspace);
     const int used = threads_for(threads, x.rows, x.cols, out.cols);
     // Too few segments for the threads: share out the rows as well.
-    const int64_t shares =
-        std::min(partial.row_blocks, ceil_div(used, partial.segments));
+    const int64_t shares = std::min(partial.row_blocks, ceil_div(used, partial.segments));
     const int64_t share = ceil_div(partial.row_blocks, shares);
     const int64_t at_once = partial.column_blocks * kLanes;
     for (int64_t first = 0; first < out.cols; first += at_once) {
@@ -257,10 +255,9 @@ void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &p
                             std::min(begin + partial.segment, x.cols), count, partial,
                             sums + partial.at(segment, 0, 0));
         });
-        parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), x.rows,
-                     [&](int64_t i) {
-                         add_segments(partial, sums, i, count, row(out, i) + first);
-                     });
+        parallel_for(
+            threads_for(threads, x.rows, partial.segments, 4 * count), x.rows,
+            [&](int64_t i) { add_segments(partial, sums, i, count, row(out, i) + first); });
     }
 }
 
@@ -309,10 +306,9 @@ void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs ro
                   ConstMatrix coefficients, Matrix out)
 {
     const Tiling tiles{rows, kExpandRun};
-    parallel_for(threads_for(threads, out.rows, coefficients.cols, rows.total()), tiles.count(),
-                 [&](int64_t index) {
-                     expand_tile(draw_bits, probes, tiles[index], coefficients, out);
-                 });
+    parallel_for(
+        threads_for(threads, out.rows, coefficients.cols, rows.total()), tiles.count(),
+        [&](int64_t index) { expand_tile(draw_bits, probes, tiles[index], coefficients, out); });
 }
 
 // ------------------------------------------------------------------ combining
@@ -350,8 +346,8 @@ class Combination {
 
     void add(const Tile &tile) const
     {
-        alignas(64) uint32_t
-            pairs[kCombineRun / kLanes * kCombineDepth / kDepth * kPieces * kPairedTile];
+        alignas(64)
+            uint32_t pairs[kCombineRun / kLanes * kCombineDepth / kDepth * kPieces * kPairedTile];
         const int64_t one = steps_ * kPieces * kPairedTile;
         const int64_t blocks = ceil_div(tile.length, kLanes);
         alignas(64) float wide[kCombineDepth * kCombineRun];

@@ -91,9 +91,9 @@ inline __m512i load_first(const float *from, int64_t count)
 /// 32 numbers of a row, and the three pieces of each.
 inline void split_row(__m512i low, __m512i high, uint16_t *row)
 {
-    const __m512i upper_halves = _mm512_set_epi16(
-        63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27, 25, 23, 21, 19,
-        17, 15, 13, 11, 9, 7, 5, 3, 1);
+    const __m512i upper_halves =
+        _mm512_set_epi16(63, 61, 59, 57, 55, 53, 51, 49, 47, 45, 43, 41, 39, 37, 35, 33, 31, 29, 27,
+                         25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
     const auto put = [&](int64_t piece, __m512i a, __m512i b) {
         _mm512_storeu_si512(row + piece * kLanes * kDepth,
                             _mm512_permutex2var_epi16(a, upper_halves, b));
@@ -125,9 +125,11 @@ inline void split_pair(__m512i even, __m512i odd, uint32_t *row)
 /// Calls action(constant t) for t < Count.
 template <int Count, class Action> inline void repeat(const Action &action)
 {
-    [&]<int... Tile>(std::integer_sequence<int, Tile...>) {
+    [&]<int... Tile>(std::integer_sequence<int, Tile...>)
+    {
         (action(std::integral_constant<int, Tile>{}), ...);
-    }(std::make_integer_sequence<int, Count>{});
+    }
+    (std::make_integer_sequence<int, Count>{});
 }
 
 /// `Count` tiles of sums at once, over steps [from, to): each load of the split side
@@ -277,8 +279,7 @@ Units::Units(int64_t rows)
     TileConfig config;
     for (int tile = 0; tile <= kPaired; ++tile) {
         config.row_bytes[tile] = kTileBytes;
-        config.rows[tile] =
-            static_cast<uint8_t>(tile == kPaired || rows > kLanes ? kLanes : rows);
+        config.rows[tile] = static_cast<uint8_t>(tile == kPaired || rows > kLanes ? kLanes : rows);
     }
     asm volatile("ldtilecfg %0" ::"m"(config));
 }

@@ -47,9 +47,11 @@ class Dense final : public TwoOrders {
         const auto x = static_cast<double>(geometry().x_sample());
         const auto y = static_cast<double>(geometry().y_sample());
         const auto batch = static_cast<double>(geometry().batch);
-        const double dy_first =
-            product_cost(r * batch * y, r * (x + y)) + filter_cost(geometry().with_batch(1)) * r;
-        const double x_first = product_cost(r * batch * x, batch * x) + filter_cost(geometry());
+        const ProbeCosts costs = setup.backend.probe_costs(geometry(), setup.distribution);
+        const double dy_first = probe_product_cost(r * batch * y, r * (x + y), 0, costs) +
+                                probe_filter_cost(geometry().with_batch(1), costs) * r;
+        const double x_first =
+            probe_product_cost(r * batch * x, batch * x, r * x, costs) + filter_cost(geometry());
         return choose_contraction(setup.requested, true, dy_first, x_first);
     }
 

@@ -53,7 +53,8 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget, bool drawn
         }
     }
     if (bytes() > budget) {
-        cut.probes = even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows, drawn), 1));
+        cut.probes =
+            even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows, drawn), 1));
     }
     while (can_band(g) && cut.rows > least_band_rows(rows_of_y(g)) && bytes() > budget) {
         cut.rows = ceil_div(cut.rows, 2);

@@ -71,12 +71,9 @@ class DyFirst {
     [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
     {
         const ConvGeometry &g = band.geometry;
-        return {first,
-                count,
-                band.x_offset,
-                {g.in_channels, g.in_points(), x_channel_},
-                band.y_offset,
-                {g.out_channels, g.out_points(), y_channel_}};
+        return {first,         count,
+                band.x_offset, {g.in_channels, g.in_points(), x_channel_},
+                band.y_offset, {g.out_channels, g.out_points(), y_channel_}};
     }
     static Probes shifted(Probes z, int64_t rows, int64_t columns)
     {

@@ -19,8 +19,8 @@ class ProbeChannels {
   public:
     ProbeChannels() = default;
     ProbeChannels(const ProjectionSetup &setup, const ConvGeometry &geometry)
-        : undrawn_(setup.backend.probe_filter(geometry, setup.distribution,
-                                              setup.workspace_limit / 2)),
+        : undrawn_(
+              setup.backend.probe_filter(geometry, setup.distribution, setup.workspace_limit / 2)),
           dtype_(geometry.dtype), shape_{nullptr, geometry.in_channels, geometry.in_points(),
                                          geometry.in_points()}
     {
@@ -46,8 +46,8 @@ class ProbeChannels {
     void prepare(const Backend &on, const Probes &probes, void *z) const
     {
         if (drawn_) {
-            on.draw(dtype_, probes, Runs::one(shape_.cols), {z, shape_.rows, shape_.cols,
-                                                             shape_.stride});
+            on.draw(dtype_, probes, Runs::one(shape_.cols),
+                    {z, shape_.rows, shape_.cols, shape_.stride});
         }
     }
     void run(const Backend &on, const Probes &probes, const void *z, const void *dy, void *v,
@@ -170,10 +170,13 @@ class Independent final : public TwoOrders {
         const double v = static_cast<double>(geometry().batch) *
                          static_cast<double>(geometry().out_channels) *
                          static_cast<double>(geometry().kernel_points()) * r;
+        const ProbeCosts costs = setup.backend.probe_costs(probe_geometry(1), setup.distribution);
         const double dy_first =
-            filter_cost(probe_geometry(geometry().batch)) +
+            probe_filter_cost(probe_geometry(geometry().batch), costs) +
             product_cost(v * static_cast<double>(geometry().in_per_group()), 2 * v);
-        const double x_first = product_cost(r * x, x) + filter_cost(geometry());
+        const double points = static_cast<double>(geometry().in_points());
+        const double x_first =
+            probe_product_cost(r * x, x, r * points, costs) + filter_cost(geometry());
         const bool fits = (2 * v_sample() + probes_ * geometry().in_points()) * bytes() <=
                           setup.workspace_limit / 2;
         return choose_contraction(setup.requested, fits, dy_first, x_first);

@@ -95,13 +95,15 @@ class Orthogonal final : public TwoOrders {
         const auto x = static_cast<double>(geometry().x_sample());
         const auto y = static_cast<double>(geometry().y_sample());
         const auto columns = static_cast<double>(columns_);
+        const ProbeCosts costs = setup.backend.probe_costs(geometry(), setup.distribution);
         const double dy_first =
-            product_cost(columns * batch * y, columns * y) +
+            probe_product_cost(columns * batch * y, columns * y, 0, costs) +
             static_cast<double>(blocks_.size()) *
                 filter_cost(geometry().with_channels(blocks_[0].columns, blocks_[0].channels,
                                                      geometry().out_per_group()));
         const double x_first =
-            product_cost(static_cast<double>(per_channel_) * batch * x, batch * x) +
+            probe_product_cost(static_cast<double>(per_channel_) * batch * x, batch * x,
+                               static_cast<double>(per_channel_) * x, costs) +
             filter_cost(geometry());
         const bool fits =
             blocks_[0].columns * geometry().y_sample() * bytes() <= setup.workspace_limit / 2;

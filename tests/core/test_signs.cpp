@@ -1,0 +1,393 @@
+// Probes on matrix units against plain loops and against the same operations
+// without such units. On a machine without them only the latter is left.
+#include <cmath>
+#include <random>
+#include <vector>
+
+#include "../catch.hpp"
+#include "backend.hpp"
+#include "cpu/conv_signs.hpp"
+#include "cpu/probes.hpp"
+#include "cpu/signs.hpp"
+#include "probe_entry.hpp"
+
+using xconv::Axes;
+using xconv::ConstMatrix;
+using xconv::ConvGeometry;
+using xconv::Distribution;
+using xconv::Dtype;
+using xconv::Matrix;
+using xconv::ProbeImages;
+using xconv::Probes;
+using xconv::Runs;
+using xconv::cpu::ProbeOps;
+using xconv::cpu::SimdVariant;
+
+namespace {
+
+using Floats = std::vector<float>;
+
+Floats whole_numbers(int64_t count, int64_t largest, std::mt19937_64 &bits)
+{
+    Floats values(static_cast<size_t>(count));
+    for (float &value : values) {
+        const auto range = static_cast<uint64_t>(2 * largest + 1);
+        value = static_cast<float>(static_cast<int64_t>(bits() % range) - largest);
+    }
+    return values;
+}
+
+/// Numbers of all 24 bits, of sizes that differ by up to 2^20.
+Floats any_numbers(int64_t count, std::mt19937_64 &bits)
+{
+    Floats values(static_cast<size_t>(count));
+    for (float &value : values) {
+        value = std::ldexp(static_cast<float>(static_cast<int32_t>(bits())),
+                           -static_cast<int>(bits() % 20) - 31);
+    }
+    return values;
+}
+
+float sign(const Probes &probes, int64_t row, int64_t column)
+{
+    return xconv::probe_entry<float>(probes.seed, Distribution::rademacher, probes.row + row,
+                                     probes.column + column);
+}
+
+/// Every way this machine has to do the operations.
+std::vector<ProbeOps> all_ops()
+{
+    std::vector<ProbeOps> list;
+    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
+        if (variant.runs_here()) {
+            for (const int threads : {1, 3}) {
+                list.push_back({threads, &variant, false});
+                if (xconv::cpu::signs::available()) {
+                    list.push_back({threads, &variant, true});
+                }
+            }
+        }
+    }
+    return list;
+}
+
+/// What each entry of `got` may be off, and a name for it.
+void check_close(const Floats &got, const std::vector<double> &expected,
+                 const std::vector<double> &bound, const ProbeOps &ops)
+{
+    for (size_t i = 0; i < got.size(); ++i) {
+        if (!(std::abs(static_cast<double>(got[i]) - expected[i]) <= bound[i])) {
+            FAIL(ops.simd->name << (ops.matrix_units ? " with" : " without") << " matrix units, "
+                                << ops.threads << " threads: entry " << i << " is " << got[i]
+                                << " instead of " << expected[i] << " within " << bound[i]);
+        }
+    }
+}
+
+/// Rounding of a Float32 sum of so many terms, in any order: n eps times the sum of
+/// their sizes. Whole numbers must be exact.
+double rounding(bool exact, int64_t terms, double sizes)
+{
+    return exact ? 0 : static_cast<double>(terms + 4) * 0x1p-24 * sizes;
+}
+
+void check_project(int64_t rows, int64_t length, int64_t columns, bool exact, std::mt19937_64 &bits)
+{
+    const Probes probes{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 1000),
+                        static_cast<int64_t>(bits() % 50)};
+    const int64_t stride = length + 3;
+    const Floats x =
+        exact ? whole_numbers(rows * stride, 100, bits) : any_numbers(rows * stride, bits);
+    std::vector<double> expected, bound;
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t j = 0; j < columns; ++j) {
+            double sum = 0;
+            double sizes = 0;
+            for (int64_t p = 0; p < length; ++p) {
+                const double term = static_cast<double>(x[static_cast<size_t>(i * stride + p)]) *
+                                    static_cast<double>(sign(probes, p, j));
+                sum += term;
+                sizes += std::abs(term);
+            }
+            expected.push_back(sum);
+            bound.push_back(rounding(exact, length, sizes));
+        }
+    }
+    for (const ProbeOps &ops : all_ops()) {
+        Floats out(expected.size(), -1.0F);
+        std::vector<char> workspace(
+            static_cast<size_t>(xconv::cpu::project_workspace(Dtype::f32, rows, length, columns)));
+        ops.project(Dtype::f32, probes, {x.data(), rows, length, stride},
+                    {out.data(), rows, columns, columns}, workspace.data());
+        check_close(out, expected, bound, ops);
+    }
+}
+
+void check_expand(int64_t rows, Runs places, int64_t columns, bool exact, std::mt19937_64 &bits)
+{
+    const Probes probes{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 1000),
+                        static_cast<int64_t>(bits() % 50)};
+    const Floats c =
+        exact ? whole_numbers(rows * columns, 1000, bits) : any_numbers(rows * columns, bits);
+    std::vector<double> expected, bound;
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t p = 0; p < places.total(); ++p) {
+            const int64_t position = p / places.length * places.stride + p % places.length;
+            double sum = 0;
+            double sizes = 0;
+            for (int64_t j = 0; j < columns; ++j) {
+                const double term = static_cast<double>(c[static_cast<size_t>(i * columns + j)]) *
+                                    static_cast<double>(sign(probes, position, j));
+                sum += term;
+                sizes += std::abs(term);
+            }
+            expected.push_back(sum);
+            bound.push_back(rounding(exact, columns, sizes));
+        }
+    }
+    for (const ProbeOps &ops : all_ops()) {
+        Floats out(expected.size(), -1.0F);
+        ops.expand(Dtype::f32, probes, places, {c.data(), rows, columns, columns},
+                   {out.data(), rows, places.total(), places.total()});
+        check_close(out, expected, bound, ops);
+    }
+}
+
+void check_combine(int64_t batch, Runs places, int64_t columns, bool exact, std::mt19937_64 &bits)
+{
+    const int64_t stride = places.count * places.stride + 5;
+    const Floats c =
+        exact ? whole_numbers(batch * columns, 500, bits) : any_numbers(batch * columns, bits);
+    const Floats in =
+        exact ? whole_numbers(batch * stride, 300, bits) : any_numbers(batch * stride, bits);
+    std::vector<double> expected, bound;
+    for (int64_t j = 0; j < columns; ++j) {
+        for (int64_t p = 0; p < places.total(); ++p) {
+            const int64_t position = p / places.length * places.stride + p % places.length;
+            double sum = 0;
+            double sizes = 0;
+            for (int64_t b = 0; b < batch; ++b) {
+                const double term =
+                    static_cast<double>(c[static_cast<size_t>(b * columns + j)]) *
+                    static_cast<double>(in[static_cast<size_t>(b * stride + position)]);
+                sum += term;
+                sizes += std::abs(term);
+            }
+            expected.push_back(sum);
+            bound.push_back(rounding(exact, batch, sizes));
+        }
+    }
+    for (const ProbeOps &ops : all_ops()) {
+        Floats out(expected.size(), -1.0F);
+        ops.combine(Dtype::f32, {c.data(), batch, columns, columns},
+                    {in.data(), batch, places.count * places.stride, stride}, places,
+                    {out.data(), columns, places.total(), places.total()});
+        check_close(out, expected, bound, ops);
+    }
+}
+
+/// A convolution with stride 1 of the given sizes.
+ConvGeometry geometry(int64_t batch, int64_t in_channels, int64_t out_channels, Axes in,
+                      Axes kernel, Axes pad_begin, Axes pad_end, Axes dilation = {1, 1, 1})
+{
+    ConvGeometry g;
+    g.rank = 3;
+    g.batch = batch;
+    g.in_channels = in_channels;
+    g.out_channels = out_channels;
+    g.in = in;
+    g.kernel = kernel;
+    g.pad_begin = pad_begin;
+    g.pad_end = pad_end;
+    g.dilation = dilation;
+    for (size_t axis = 0; axis < 3; ++axis) {
+        g.out[axis] =
+            in[axis] + pad_begin[axis] + pad_end[axis] - dilation[axis] * (kernel[axis] - 1);
+    }
+    g.x_channel = g.in_points();
+    g.y_channel = g.out_points() + 3; // as in a band of a larger tensor
+    return g;
+}
+
+/// dw[co][ci][tap] of probes, by the definition.
+Floats plain_filter(const ConvGeometry &g, const ProbeImages &z, const Floats &dy)
+{
+    Floats dw;
+    const auto x = [&](int64_t image, int64_t channel, const Axes &at) {
+        for (size_t axis = 0; axis < 3; ++axis) {
+            if (at[axis] < 0 || at[axis] >= g.in[axis]) {
+                return 0.0F;
+            }
+        }
+        const int64_t place = (at[0] * g.in[1] + at[1]) * g.in[2] + at[2];
+        return sign(z.window, channel * z.channel_rows + place,
+                    channel * z.channel_columns + image * z.image_columns);
+    };
+    for (int64_t co = 0; co < g.out_channels; ++co) {
+        for (int64_t ci = 0; ci < g.in_channels; ++ci) {
+            for (int64_t tap = 0; tap < g.kernel_points(); ++tap) {
+                const Axes k{tap / (g.kernel[1] * g.kernel[2]), tap / g.kernel[2] % g.kernel[1],
+                             tap % g.kernel[2]};
+                float sum = 0;
+                for (int64_t n = 0; n < g.batch; ++n) {
+                    for (int64_t m = 0; m < g.out_points(); ++m) {
+                        const Axes o{m / (g.out[1] * g.out[2]), m / g.out[2] % g.out[1],
+                                     m % g.out[2]};
+                        Axes at{};
+                        for (size_t axis = 0; axis < 3; ++axis) {
+                            at[axis] = o[axis] + g.dilation[axis] * k[axis] - g.pad_begin[axis];
+                        }
+                        sum += x(n, ci, at) *
+                               dy[static_cast<size_t>((n * g.out_channels + co) * g.y_channel + m)];
+                    }
+                }
+                dw.push_back(sum);
+            }
+        }
+    }
+    return dw;
+}
+
+void check_filter(const ConvGeometry &g, std::mt19937_64 &bits)
+{
+    const Floats dy = whole_numbers(g.y_count(), 200, bits);
+    const Probes window{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 300),
+                        static_cast<int64_t>(bits() % 9)};
+    // Images as in dense probing, with rows between the channels, and as in independent.
+    for (const ProbeImages &z :
+         {ProbeImages{window, g.in_points() + 7, 0, 1}, ProbeImages{window, 0, 1, g.in_channels}}) {
+        const Floats once = plain_filter(g, z, dy);
+        for (const int threads : {1, 2, 3}) {
+            const auto pass = xconv::cpu::make_sign_filter(
+                g, int64_t{1} << 30, threads, xconv::cpu::best_simd_variant().draw_bits);
+            REQUIRE(pass != nullptr);
+            INFO(g.describe() << ", " << pass->describe());
+            std::vector<char> workspace(static_cast<size_t>(pass->workspace()), 'x');
+            // The pass uses no backend; a reference to one is still needed.
+            xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
+            const auto backend = xconv::make_backend(desc);
+            Floats dw(once.size(), 0.5F);
+            pass->run(*backend, z, dy.data(), false, dw.data(), workspace.data());
+            REQUIRE(dw == once);
+            pass->run(*backend, z, dy.data(), true, dw.data(), workspace.data());
+            Floats twice = once;
+            for (float &value : twice) {
+                value *= 2;
+            }
+            REQUIRE(dw == twice);
+        }
+    }
+}
+
+} // namespace
+
+TEST_CASE("every variant draws the bits of the definition", "[signs]")
+{
+    constexpr auto lanes = static_cast<size_t>(xconv::cpu::kBitLanes);
+    std::mt19937_64 bits(1);
+    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
+        if (!variant.runs_here()) {
+            continue;
+        }
+        for (const bool aligned : {true, false}) {
+            for (const int64_t count : {1, 31, 128, 129, 500, 1000, 2000}) {
+                const uint64_t seed = bits();
+                int64_t rows[lanes];
+                int64_t columns[lanes];
+                for (size_t lane = 0; lane < lanes; ++lane) {
+                    rows[lane] = static_cast<int64_t>(bits() % (uint64_t{1} << 40));
+                    rows[lane] -= aligned ? rows[lane] % 128 : 0;
+                    columns[lane] = static_cast<int64_t>(bits() % (uint64_t{1} << 40));
+                }
+                std::vector<uint32_t> words(static_cast<size_t>((count + 127) / 128 * 4) * lanes);
+                variant.draw_bits(seed, rows, columns, count, words.data());
+                int64_t wrong = 0;
+                for (int64_t p = 0; p < count; ++p) {
+                    for (size_t lane = 0; lane < lanes; ++lane) {
+                        const uint32_t word = words[static_cast<size_t>(p / 32) * lanes + lane];
+                        const float got = (word >> (p % 32) & 1U) != 0 ? -1.0F : 1.0F;
+                        const float expected = xconv::probe_entry<float>(
+                            seed, Distribution::rademacher, rows[lane] + p, columns[lane]);
+                        wrong += got == expected ? 0 : 1;
+                    }
+                }
+                INFO(variant.name << ", " << count << " rows, aligned: " << aligned);
+                REQUIRE(wrong == 0);
+            }
+        }
+    }
+}
+
+TEST_CASE("the sketch is the same with matrix units and without", "[signs]")
+{
+    std::mt19937_64 bits(2);
+    for (const bool exact : {true, false}) {
+        check_project(1, 1, 1, exact, bits);
+        check_project(3, 33, 17, exact, bits);
+        check_project(16, 256, 16, exact, bits);
+        check_project(20, 300, 70, exact, bits);
+        check_project(5, 9001, 5, exact, bits);
+        check_project(40, 2049, 32, exact, bits);
+    }
+}
+
+TEST_CASE("reconstructions are the same with matrix units and without", "[signs]")
+{
+    std::mt19937_64 bits(3);
+    for (const bool exact : {true, false}) {
+        check_expand(1, {1, 1, 1}, 1, exact, bits);
+        check_expand(4, {3, 40, 50}, 8, exact, bits);
+        check_expand(16, {2, 512, 512}, 32, exact, bits);
+        check_expand(19, {2, 530, 600}, 33, exact, bits);
+        check_expand(33, {1, 100, 100}, 130, exact, bits);
+    }
+}
+
+TEST_CASE("combinations are the same with matrix units and without", "[signs]")
+{
+    std::mt19937_64 bits(4);
+    for (const bool exact : {true, false}) {
+        check_combine(1, {1, 1, 1}, 1, exact, bits);
+        check_combine(5, {3, 40, 50}, 8, exact, bits);
+        check_combine(32, {2, 128, 128}, 16, exact, bits);
+        check_combine(65, {1, 300, 300}, 35, exact, bits);
+        check_combine(140, {2, 37, 40}, 70, exact, bits);
+    }
+}
+
+TEST_CASE("filter gradients of probes are those of the definition", "[signs]")
+{
+    if (!xconv::cpu::signs::available()) {
+        WARN("this processor has no matrix units");
+        return;
+    }
+    std::mt19937_64 bits(5);
+    check_filter(geometry(1, 1, 1, {1, 1, 1}, {1, 1, 1}, {}, {}), bits);
+    check_filter(geometry(2, 3, 5, {1, 1, 70}, {1, 1, 4}, {0, 0, 1}, {0, 0, 2}), bits);
+    check_filter(geometry(3, 17, 4, {1, 7, 5}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
+    check_filter(geometry(2, 2, 33, {1, 9, 6}, {1, 2, 3}, {0, 2, 0}, {0, 0, 1}, {1, 2, 2}), bits);
+    check_filter(geometry(2, 4, 3, {4, 5, 6}, {3, 2, 3}, {1, 0, 1}, {0, 1, 1}), bits);
+    // Rows of whole steps, in one strip and in several.
+    check_filter(geometry(2, 5, 18, {1, 6, 32}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
+    check_filter(geometry(2, 2, 2, {1, 40, 64}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
+    check_filter(geometry(1, 2, 2, {1, 50, 41}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
+    // No padding, so that nothing lies between the rows.
+    check_filter(geometry(2, 3, 4, {1, 12, 13}, {1, 1, 1}, {}, {}), bits);
+}
+
+TEST_CASE("filter gradients of probes leave the rest to others", "[signs]")
+{
+    const ConvGeometry plain = geometry(1, 4, 4, {1, 8, 8}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1});
+    REQUIRE(xconv::cpu::takes_signs(plain) == xconv::cpu::signs::available());
+    ConvGeometry other = plain;
+    other.groups = 2;
+    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
+    other = plain;
+    other.stride = {1, 2, 1};
+    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
+    other = plain;
+    other.dtype = Dtype::f64;
+    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
+    REQUIRE(xconv::cpu::make_sign_filter(plain, 1, 1, xconv::cpu::best_simd_variant().draw_bits) ==
+            nullptr);
+}
