@@ -116,11 +116,11 @@ void multiply_into(Product product, float *out, int64_t stride, int64_t rows, in
 /// Products cost this share of what they cost elsewhere.
 constexpr double kSpeed = 0.25;
 
+/// The threads that a product of these extents, in whole tiles, is worth.
 int threads_for(int threads, int64_t rows, int64_t depth, int64_t columns)
 {
-    return threads_worth(kSpeed * static_cast<double>(rows) * static_cast<double>(depth) *
-                             static_cast<double>(columns),
-                         threads);
+    const auto whole = [](int64_t extent) { return static_cast<double>(round_up(extent, kLanes)); };
+    return threads_worth(kSpeed * whole(rows) * whole(depth) * whole(columns), threads);
 }
 
 // ----------------------------------------------------------------- projecting
