@@ -21,6 +21,10 @@ constexpr int64_t kSegment = 16 * kTileRows;
 /// Partial sums stay below this, by taking fewer columns at a time.
 constexpr int64_t kPartialBytes = int64_t{4} << 20;
 
+/// Probes for which cutting x or dy in pieces for the matrix units pays. The choice
+/// must not depend on the batch, whose sketch is that of its samples.
+constexpr int64_t kLeastForUnits = kColumnGroup + 1;
+
 int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
 {
     const int64_t segments = ceil_div(length, kSegment);
@@ -214,7 +218,7 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
     const int64_t segments = ceil_div(length, kSegment);
     const int64_t plain = checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
                           element_bytes(compute_dtype(dtype));
-    return compute_dtype(dtype) == Dtype::f32 && signs::available()
+    return compute_dtype(dtype) == Dtype::f32 && columns >= kLeastForUnits && signs::available()
                ? std::max(plain, project_signs_workspace(rows, length, columns))
                : plain;
 }
@@ -222,7 +226,7 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
 void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                        void *workspace) const
 {
-    if (has_signs(compute_dtype(dtype), probes)) {
+    if (has_signs(compute_dtype(dtype), probes) && out.cols >= kLeastForUnits) {
         project_signs(simd->draw_bits, threads, dtype, probes, x, out, workspace);
         return;
     }
@@ -325,7 +329,7 @@ void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix 
 void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                        Matrix out) const
 {
-    if (matrix_units && compute_dtype(dtype) == Dtype::f32) {
+    if (matrix_units && compute_dtype(dtype) == Dtype::f32 && out.rows >= kLeastForUnits) {
         combine_split(threads, dtype, coefficients, in, columns, out);
         return;
     }
