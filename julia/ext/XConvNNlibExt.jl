@@ -19,7 +19,8 @@ end
 
 handles(x, w, cdims) = false
 handles(x::AbstractArray{T,N}, w::AbstractArray{T,N}, ::DenseConvDims) where {T,N} =
-    3 <= N <= 5 && XConv.on_cpu(x) && XConv.on_cpu(w)
+    3 <= N <= 5 && XConv.supports(x) && XConv.supports(w) &&
+    XConv.device(x) == XConv.device(w)
 
 function sketched(x, w, cdims, scheme)
     y, convolve_pullback = ChainRulesCore.rrule(XConv.convolve, x, w, nothing, scheme, nothing,

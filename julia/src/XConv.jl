@@ -11,7 +11,7 @@ module XConv
 using Libdl
 using Random
 
-export Exact, Probe, xconv, exact, memory_report, initXConv, grad_ev
+export Exact, Probe, Quantize, xconv, exact, memory_report, initXConv, grad_ev
 
 include("library.jl")
 include("abi.jl")
@@ -19,9 +19,10 @@ include("errors.jl")
 include("schemes.jl")
 include("trace.jl")
 include("geometry.jl")
-include("plans.jl")
-include("workspace.jl")
+include("devices.jl")
 include("arrays.jl")
+include("workspace.jl")
+include("plans.jl")
 include("convolution.jl")
 include("companions.jl")
 include("override.jl")

@@ -27,7 +27,8 @@ end
     XCONV_QUERY_OUT_SIZE_1, XCONV_QUERY_OUT_SIZE_2, XCONV_QUERY_WORKSPACE_FORWARD,
     XCONV_QUERY_WORKSPACE_SKETCH, XCONV_QUERY_WORKSPACE_BACKWARD_FILTER,
     XCONV_QUERY_WORKSPACE_BACKWARD_FILTER_EXACT, XCONV_QUERY_WORKSPACE_BACKWARD_DATA,
-    XCONV_QUERY_WORKSPACE_MAX, XCONV_QUERY_CONTRACTION)
+    XCONV_QUERY_WORKSPACE_MAX, XCONV_QUERY_CONTRACTION, XCONV_QUERY_DW_BYTES,
+    XCONV_QUERY_DB_BYTES)
 @enumerators(XCONV_POOL_OUT_SIZE_0, XCONV_POOL_OUT_SIZE_1, XCONV_POOL_OUT_SIZE_2,
     XCONV_POOL_INDEX_BITS, XCONV_POOL_INDEX_BYTES)
 
@@ -93,7 +94,8 @@ end
 """Julia's mirror of each struct of the header."""
 const STRUCTS = Dict(:xconv_context_desc => ContextDesc, :xconv_conv_desc => ConvDesc,
     :xconv_scheme_desc => SchemeDesc, :xconv_plan_options => PlanOptions,
-    :xconv_pool_desc => PoolDesc)
+    :xconv_pool_desc => PoolDesc, :xconv_advise_options => AdviseOptions,
+    :xconv_advice => AdviceEntry)
 
 """Return and argument types of each function of the header."""
 const SIGNATURES = Dict{Symbol,Tuple{DataType,Vector{Any}}}()

@@ -3,26 +3,28 @@
 """
     dense(x, name)
 
-`x` itself if its elements lie one after the other in this machine's memory, else a
-copy that does. Arrays of other devices are refused rather than moved.
+`x` itself if its elements lie one after the other in a memory that XConv knows, else
+a copy on the same device that does.
 """
-dense(x::Array{<:Union{Float32,Float64}}, name) = x
+dense(x::Array{<:Elements}, name) = x
 
-function dense(x::AbstractArray{T}, name) where {T<:Union{Float32,Float64}}
-    Base.require_one_based_indexing(x)
+function dense(x::AbstractArray{T}, name) where {T<:Elements}
     is_contiguous(x) && return x
-    return on_host(x, name)
+    Base.require_one_based_indexing(x)
+    d = device(x)
+    d === nothing && throw(ArgumentError("$name is a $(typeof(x)), whose memory XConv does " *
+        "not know; it works on Arrays and, with CUDA.jl loaded, on CuArrays"))
+    return copyto!(allocate(d, T, size(x)), x)
 end
 
 dense(x::AbstractArray{T}, name) where {T} = throw(ArgumentError(
-    "XConv computes in Float32 and Float64, but $name is a $(typeof(x))"))
+    "XConv computes in $(join(Base.uniontypes(Elements), ", ")), but $name is a $(typeof(x))"))
 
-"""Whether `x` is memory of an Array without gaps, such as a reshaped one or a view
-of whole slices."""
-is_contiguous(x::AbstractArray) = false
-is_contiguous(x::Array) = true
+"""Whether the elements of `x` are memory without gaps, as those of a reshaped array or
+of a view of whole slices."""
+is_contiguous(x::AbstractArray) = storage_device(x) !== nothing
 is_contiguous(x::Union{Base.ReshapedArray,SubArray}) =
-    root(x) isa Array && x isa StridedArray && has_dense_strides(x)
+    storage_device(root(x)) !== nothing && x isa StridedArray && has_dense_strides(x)
 
 root(x::Union{Base.ReshapedArray,SubArray}) = root(parent(x))
 root(x) = x
@@ -36,35 +38,26 @@ function has_dense_strides(x::StridedArray)
     return true
 end
 
-"""A copy of `x` as an Array. Lazy arrays (ranges, fills, adjoints) allocate Arrays
-when asked for similar ones; arrays of a GPU do not, which gives them away."""
-function on_host(x::AbstractArray{T,N}, name) where {T,N}
-    on_cpu(x) || throw(ArgumentError(
-        "$name is a $(typeof(x)), which does not live in this machine's memory; " *
-        "this version of XConv works on the CPU only"))
-    return copyto!(Array{T,N}(undef, size(x)), x)
-end
-
-"""Whether `dense` would take `x`: its element type is one of ours and it lives here."""
-on_cpu(x) = false
-on_cpu(x::Array{<:Union{Float32,Float64}}) = true
-on_cpu(x::AbstractArray{T,N}) where {T<:Union{Float32,Float64},N} =
-    similar(x, T, ntuple(_ -> 0, Val(N))) isa Array
-
-"""Throw unless `x` has the element type of the plan and this size."""
-@inline function check_array(x::AbstractArray{T}, plan_dtype::Int32, wanted::Tuple, name) where {T}
-    dtype(T) == plan_dtype || throw(ArgumentError(
-        "$name is an array of $T, but the convolution is in $(julia_type(plan_dtype))"))
+"""Throw unless `x` is on this device and has this element type and size."""
+@inline function check_array(x::AbstractArray{T}, d::Device, wanted_dtype::Int32, wanted::Tuple,
+                             name) where {T}
+    dtype(T) == wanted_dtype || throw(ArgumentError(
+        "$name is an array of $T, but the convolution is in $(julia_type(wanted_dtype))"))
     size(x) == wanted || throw(DimensionMismatch("$name must have size $wanted, got $(size(x))"))
-    return nothing
+    return check_place(x, d, name)
 end
 
-julia_type(dtype::Int32) = dtype == XCONV_F32 ? Float32 : Float64
+@inline check_place(x, d::Device, name) = same_place(device(x), d) ? nothing :
+    throw(ArgumentError("$name is on $(device(x)), but what it belongs to is on $d"))
+
+"""Throw unless the library can write to `y` itself."""
+check_output(y, name) = is_contiguous(y) ? nothing :
+    throw(ArgumentError("$name must be an array without gaps to be written to, got a $(typeof(y))"))
 
 same_type(x::AbstractArray{T}, w::AbstractArray{T}) where {T} = nothing
 same_type(x::AbstractArray, w::AbstractArray) = throw(ArgumentError(
     "all arrays must have the same element type, got $(eltype(x)) and $(eltype(w)); " *
     "convert one of them"))
 
-address(x::AbstractArray) = Ptr{Cvoid}(pointer(x))
+address(x::AbstractArray) = raw(pointer(x))
 address(::Nothing) = C_NULL

@@ -2,9 +2,15 @@
 # of its input saves nothing while its neighbour holds the same array.
 
 """Which elements of an array were positive, one bit each, of `relu!`."""
-struct ReluMask
-    bits::Vector{UInt8}
+struct ReluMask{V<:AbstractVector{UInt8}}
+    bits::V
     negative_slope::Float64
+end
+
+"""Call the library outside a plan, on the device `d`."""
+function run_companion(call, d::Device, pass::Symbol)
+    ctx = context(d)
+    traced(() -> GC.@preserve(ctx, check(call(ctx.handle))), pass, 0)
 end
 
 """
@@ -13,16 +19,16 @@ end
 Apply ReLU, leaky ReLU (`negative_slope`) or clipped ReLU (`ceiling`) in place.
 With `keep`, return the mask that [`XConv.∇relu`](@ref) needs.
 """
-function relu!(y::Array{T}; negative_slope::Real=0, ceiling::Real=Inf, keep::Bool=false) where {T}
-    bits = keep ? Vector{UInt8}(undef, relu_mask_bytes(length(y))) : nothing
-    isempty(y) && return keep ? ReluMask(bits, negative_slope) : nothing
-    ctx = context()
-    traced(:relu_forward, 0) do
-        GC.@preserve ctx y bits check(xconv_relu_forward(ctx.handle, dtype(T), length(y),
-            negative_slope, ceiling, address(y), address(y), address(bits),
-            keep ? length(bits) : 0))
+function relu!(y::AbstractArray{T}; negative_slope::Real=0, ceiling::Real=Inf,
+               keep::Bool=false) where {T}
+    check_output(y, "y")
+    d = device(y)
+    bits = keep ? allocate(d, UInt8, (relu_mask_bytes(length(y)),)) : nothing
+    isempty(y) || GC.@preserve y bits run_companion(d, :relu_forward) do ctx
+        xconv_relu_forward(ctx, dtype(T), length(y), negative_slope, ceiling, address(y),
+            address(y), address(bits), keep ? length(bits) : 0)
     end
-    return keep ? ReluMask(bits, negative_slope) : nothing
+    return keep ? ReluMask(bits, Float64(negative_slope)) : nothing
 end
 
 function relu_mask_bytes(count::Integer)
@@ -37,16 +43,16 @@ end
 
 Gradient of `relu!`, in a new array.
 """
-function ∇relu(mask::ReluMask, dy::AbstractArray{T,M}) where {T,M}
+function ∇relu(mask::ReluMask, dy::AbstractArray{T}) where {T}
     dyd, bits = dense(dy, "dy"), mask.bits
     length(bits) == relu_mask_bytes(length(dyd)) || throw(DimensionMismatch(
         "dy has $(length(dyd)) elements, but the mask is $(length(bits)) bytes long"))
-    dx = Array{T,M}(undef, size(dyd))
-    isempty(dx) && return dx
-    ctx = context()
-    traced(:relu_backward, 0) do
-        GC.@preserve ctx dyd bits dx check(xconv_relu_backward(ctx.handle, dtype(T), length(dx),
-            mask.negative_slope, address(bits), length(bits), address(dyd), address(dx)))
+    d = device(dyd)
+    check_place(dyd, device(bits), "dy")
+    dx = allocate(d, T, size(dyd))
+    isempty(dx) || GC.@preserve dyd bits dx run_companion(d, :relu_backward) do ctx
+        xconv_relu_backward(ctx, dtype(T), length(dx), mask.negative_slope, address(bits),
+            length(bits), address(dyd), address(dx))
     end
     return dx
 end
@@ -54,8 +60,8 @@ end
 # ------------------------------------------------------------------- max pool
 
 """Where each window's maximum was, in a few bits per output, of `maxpool`."""
-struct PoolIndex
-    bits::Vector{UInt8}
+struct PoolIndex{V<:AbstractVector{UInt8}}
+    bits::V
     desc::PoolDesc
 end
 
@@ -85,16 +91,20 @@ function maxpool(x::AbstractArray{T,M}, k::Tuple{Vararg{Integer}}; keep::Bool=fa
                  kw...) where {T,M}
     desc = PoolDesc(T, size(x), k; kw...)
     xd = dense(x, "x")
-    out = (query(desc, XCONV_POOL_OUT_SIZE_0), query(desc, XCONV_POOL_OUT_SIZE_1),
-        query(desc, XCONV_POOL_OUT_SIZE_2))
-    y = Array{T,M}(undef, from_library(map(Int64, out), Val(M - 2))..., size(x, M - 1), size(x, M))
-    bits = keep ? Vector{UInt8}(undef, query(desc, XCONV_POOL_INDEX_BYTES)) : nothing
-    ctx = context()
-    traced(:maxpool_forward, 0) do
-        GC.@preserve ctx xd y bits check(xconv_maxpool_forward(ctx.handle, Ref(desc), address(xd),
-            address(y), address(bits), keep ? length(bits) : 0))
+    d = device(xd)
+    y = allocate(d, T, pooled_size(desc, Val(M - 2)))
+    bits = keep ? allocate(d, UInt8, (query(desc, XCONV_POOL_INDEX_BYTES),)) : nothing
+    GC.@preserve xd y bits run_companion(d, :maxpool_forward) do ctx
+        xconv_maxpool_forward(ctx, Ref(desc), address(xd), address(y), address(bits),
+            keep ? length(bits) : 0)
     end
     return y, keep ? PoolIndex(bits, desc) : nothing
+end
+
+function pooled_size(desc::PoolDesc, rank::Val)
+    out = map(what -> Int64(query(desc, what)),
+        (XCONV_POOL_OUT_SIZE_0, XCONV_POOL_OUT_SIZE_1, XCONV_POOL_OUT_SIZE_2))
+    return (from_library(out, rank)..., Int(desc.channels), Int(desc.batch))
 end
 
 """
@@ -103,17 +113,16 @@ end
 Gradient of `maxpool`.
 """
 function ∇maxpool(index::PoolIndex, dy::AbstractArray{T,M}) where {T,M}
-    d, bits = index.desc, index.bits
-    out = map(Int64, (query(d, XCONV_POOL_OUT_SIZE_0), query(d, XCONV_POOL_OUT_SIZE_1),
-        query(d, XCONV_POOL_OUT_SIZE_2)))
+    desc, bits = index.desc, index.bits
     dyd = dense(dy, "dy")
-    wanted = (from_library(out, Val(M - 2))..., Int(d.channels), Int(d.batch))
-    check_array(dyd, d.dtype, wanted, "dy")
-    dx = Array{T,M}(undef, from_library(d.in_size, Val(M - 2))..., d.channels, d.batch)
-    ctx = context()
-    traced(:maxpool_backward, 0) do
-        GC.@preserve ctx bits dyd dx check(xconv_maxpool_backward(ctx.handle, Ref(d),
-            address(bits), length(bits), address(dyd), address(dx)))
+    d = device(dyd)
+    check_place(dyd, device(bits), "dy")
+    check_array(dyd, d, desc.dtype, pooled_size(desc, Val(M - 2)), "dy")
+    dx = allocate(d, T, (from_library(desc.in_size, Val(M - 2))..., Int(desc.channels),
+        Int(desc.batch)))
+    GC.@preserve bits dyd dx run_companion(d, :maxpool_backward) do ctx
+        xconv_maxpool_backward(ctx, Ref(desc), address(bits), length(bits), address(dyd),
+            address(dx))
     end
     return dx
 end

@@ -4,11 +4,11 @@
 """
     Sketch
 
-What is kept of a convolution's input: the numbers, the seed they were drawn with,
-and the plan. [`XConv.∇conv_filter`](@ref) turns it into a filter gradient.
+What is kept of a convolution's input: its bytes, on the input's device, the seed they
+were drawn with, and the plan. [`XConv.∇conv_filter`](@ref) turns it into a filter gradient.
 """
-struct Sketch
-    data::Vector{UInt8}
+struct Sketch{V<:AbstractVector{UInt8}}
+    data::V
     seed::UInt64
     plan::Plan
 end
@@ -31,14 +31,27 @@ options(w::AbstractArray{T,M}; kw...) where {T,M} = ConvOptions(Val(M - 2); kw..
 options(w::NTuple{M,Integer}; kw...) where {M} = ConvOptions(Val(M - 2); kw...)
 
 plan_of(x::AbstractArray, w::AbstractArray, scheme, o) =
-    (same_type(x, w); plan_for(ConvDesc(eltype(x), size(x), size(w), o), scheme))
+    (same_type(x, w); plan_on(x, ConvDesc(eltype(x), size(x), size(w), o), scheme))
 plan_of(x::AbstractArray, w::Tuple, scheme, o) =
-    plan_for(ConvDesc(eltype(x), size(x), map(Int, w), o), scheme)
-plan_of(x::Tuple{Type,Tuple}, w, scheme, o) =
-    plan_for(ConvDesc(x[1], map(Int, x[2]), sizes(w), o), scheme)
+    plan_on(x, ConvDesc(eltype(x), size(x), map(Int, w), o), scheme)
+plan_of(x::Tuple{Type,Tuple}, w::AbstractArray, scheme, o) =
+    plan_on(w, ConvDesc(x[1], map(Int, x[2]), size(w), o), scheme)
+plan_of(x::Tuple{Type,Tuple}, w::Tuple, scheme, o) =
+    plan_for(ConvDesc(x[1], map(Int, x[2]), map(Int, w), o), scheme, CPU(thread_count[]))
+
+"""The plan on the device of `x`."""
+function plan_on(x, conv, scheme)
+    d = device(x)
+    d === nothing && throw(ArgumentError("XConv does not know the memory of a $(typeof(x))"))
+    return plan_for(conv, scheme, d)
+end
 
 sizes(w::AbstractArray) = size(w)
 sizes(w::Tuple) = map(Int, w)
+
+"""Element type of filter and bias gradients of arrays of `T`."""
+dw_type(::Type{T}, p::Plan) where {T} = T
+dw_type(::Type{Float16}, p::Plan) = p.conv.float32_dw == 0 ? Float16 : Float32
 
 # -------------------------------------------------------------------- forward
 
@@ -47,7 +60,8 @@ sizes(w::Tuple) = map(Int, w)
                bias=nothing, scheme=Exact(), rng=nothing)
 
 Convolution of `x` (W, H, …, channels, batch) with `w`, in NNlib's conventions, plus
-the bias `b` (or the keyword `bias`) of one number per output channel.
+the bias `b` (or the keyword `bias`) of one number per output channel. With
+`float32_dw=true`, filter and bias gradients of Float16 arrays are Float32.
 
 Differentiating it (with ChainRulesCore loaded) keeps of `x` what `scheme` says and
 gives the filter gradient from that; the gradients of `x` and `b` are exact. Random
@@ -80,8 +94,9 @@ end
 function forward(x::AbstractArray{T,M}, w::AbstractArray, b, scheme::Scheme, seed,
                  o::ConvOptions) where {T,M}
     p = plan_of(x, w, scheme, o)
-    y = Array{T,M}(undef, ysize(p, Val(M - 2)))
-    kept = seed === nothing ? nothing : Sketch(Vector{UInt8}(undef, p.sketch_bytes), seed, p)
+    d = device(x)
+    y = allocate(d, T, ysize(p, Val(M - 2)))
+    kept = seed === nothing ? nothing : Sketch(allocate(d, UInt8, (p.sketch_bytes,)), seed, p)
     conv!(y, p, x, w, b, kept)
     return y, kept
 end
@@ -91,19 +106,18 @@ end
 
 One pass forward into `y`; `b` and `sketch` may be nothing.
 """
-function conv!(y::Array{T,M}, p::Plan, x, w, b, kept::Union{Nothing,Sketch}) where {T,M}
+function conv!(y::AbstractArray{T,M}, p::Plan, x, w, b, kept::Union{Nothing,Sketch}) where {T,M}
     xd, wd, bd = dense(x, "x"), dense(w, "w"), dense_bias(b, w)
-    check_array(y, p.conv.dtype, ysize(p, Val(M - 2)), "y")
-    check_array(xd, p.conv.dtype, xsize(p, Val(M - 2)), "x")
-    check_array(wd, p.conv.dtype, wsize(p, Val(M - 2)), "w")
+    check_output(y, "y")
+    check_array(y, p.device, p.conv.dtype, ysize(p, Val(M - 2)), "y")
+    check_array(xd, p.device, p.conv.dtype, xsize(p, Val(M - 2)), "x")
+    check_array(wd, p.device, p.conv.dtype, wsize(p, Val(M - 2)), "w")
+    bd === nothing || check_place(bd, p.device, "bias")
     data, bytes, seed = kept === nothing ? (nothing, 0, UInt64(0)) :
                         (kept.data, length(kept.data), kept.seed)
-    traced(:forward, p.workspace[1]) do
-        with_workspace(p.workspace[1]) do scratch, scratch_bytes
-            GC.@preserve p y xd wd bd data check(xconv_forward(p.context.handle, p.handle,
-                address(xd), address(wd), address(bd), address(y), seed, address(data), bytes,
-                scratch, scratch_bytes))
-        end
+    GC.@preserve y xd wd bd data run_pass(p, :forward, 1) do ctx, plan, scratch, scratch_bytes
+        xconv_forward(ctx, plan, address(xd), address(wd), address(bd), address(y), seed,
+            address(data), bytes, scratch, scratch_bytes)
     end
     return y
 end
@@ -130,16 +144,13 @@ end
 
 function sketch_of(x::AbstractArray{T,M}, p::Plan, seed::UInt64) where {T,M}
     xd = dense(x, "x")
-    check_array(xd, p.conv.dtype, xsize(p, Val(M - 2)), "x")
-    kept = Sketch(Vector{UInt8}(undef, p.sketch_bytes), seed, p)
-    data = kept.data
-    traced(:sketch, p.workspace[2]) do
-        with_workspace(p.workspace[2]) do scratch, scratch_bytes
-            GC.@preserve p xd data check(xconv_sketch(p.context.handle, p.handle, address(xd),
-                seed, address(data), length(data), scratch, scratch_bytes))
-        end
+    check_array(xd, p.device, p.conv.dtype, xsize(p, Val(M - 2)), "x")
+    data = allocate(device(xd), UInt8, (p.sketch_bytes,))
+    GC.@preserve xd data run_pass(p, :sketch, 2) do ctx, plan, scratch, scratch_bytes
+        xconv_sketch(ctx, plan, address(xd), seed, address(data), length(data), scratch,
+            scratch_bytes)
     end
-    return kept
+    return Sketch(data, seed, p)
 end
 
 # ------------------------------------------------------------------- backward
@@ -156,13 +167,14 @@ The exact one from the input; of `w` only the size is used, and may be given ins
 """
 function ∇conv_filter(s::Sketch, dy::AbstractArray{T,M}; kw...) where {T,M}
     isempty(kw) || check_options(s.plan, ConvOptions(Val(M - 2); kw...))
-    return ∇conv_filter!(Array{T,M}(undef, wsize(s.plan, Val(M - 2))), s, dy)
+    return ∇conv_filter!(new_dw(s.plan, dy), s, dy)
 end
 
 function check_options(p::Plan, o::ConvOptions)
     d = p.conv
     (to_library(o.stride), to_library(o.dilation), to_library(o.pad_begin), to_library(o.pad_end),
-        o.groups, o.flipped) == (d.stride, d.dilation, d.pad_begin, d.pad_end, d.groups, d.flip == 0) ||
+        o.groups, o.flipped) == (d.stride, d.dilation, d.pad_begin, d.pad_end, d.groups,
+        d.flip == 0) ||
         throw(ArgumentError("the sketch was made for another convolution: $(describe(p))"))
     return nothing
 end
@@ -170,24 +182,23 @@ end
 ∇conv_filter(x::AbstractArray, dy::AbstractArray, w; kw...) =
     (same_type(x, dy); ∇conv_filter_exact(x, dy, plan(x, w; kw...)))
 
-∇conv_filter_exact(x, dy::AbstractArray{T,M}, p::Plan) where {T,M} =
-    ∇conv_filter!(Array{T,M}(undef, wsize(p, Val(M - 2))), x, dy, p)
+∇conv_filter_exact(x, dy::AbstractArray, p::Plan) = ∇conv_filter!(new_dw(p, dy), x, dy, p)
+
+new_dw(p::Plan, dy::AbstractArray{T,M}) where {T,M} =
+    allocate(device(dy), dw_type(T, p), wsize(p, Val(M - 2)))
 
 """
     XConv.∇conv_filter!(dw, sketch, dy; beta=0)
 
 `dw = estimate + beta * dw`.
 """
-function ∇conv_filter!(dw::Array{T,M}, s::Sketch, dy::AbstractArray{T,M};
-                       beta::Real=0) where {T,M}
+function ∇conv_filter!(dw::AbstractArray{<:Any,M}, s::Sketch, dy::AbstractArray{<:Any,M};
+                       beta::Real=0) where {M}
     p, data, dyd = s.plan, s.data, dense(dy, "dy")
     check_gradients(p, dw, dyd, Val(M - 2))
-    traced(:backward_filter, p.workspace[3]) do
-        with_workspace(p.workspace[3]) do scratch, scratch_bytes
-            GC.@preserve p data dyd dw check(xconv_backward_filter(p.context.handle, p.handle,
-                address(data), length(data), s.seed, address(dyd), beta, address(dw), scratch,
-                scratch_bytes))
-        end
+    GC.@preserve data dyd dw run_pass(p, :backward_filter, 3) do ctx, plan, scratch, scratch_bytes
+        xconv_backward_filter(ctx, plan, address(data), length(data), s.seed, address(dyd), beta,
+            address(dw), scratch, scratch_bytes)
     end
     return dw
 end
@@ -197,24 +208,26 @@ end
 
 `dw = exact gradient + beta * dw`.
 """
-function ∇conv_filter!(dw::Array{T,M}, x::AbstractArray{T,M}, dy::AbstractArray{T,M}, p::Plan;
-                       beta::Real=0) where {T,M}
+function ∇conv_filter!(dw::AbstractArray{<:Any,M}, x::AbstractArray{T,M}, dy::AbstractArray{T,M},
+                       p::Plan; beta::Real=0) where {T,M}
     xd, dyd = dense(x, "x"), dense(dy, "dy")
     check_gradients(p, dw, dyd, Val(M - 2))
-    check_array(xd, p.conv.dtype, xsize(p, Val(M - 2)), "x")
-    traced(:backward_filter_exact, p.workspace[4]) do
-        with_workspace(p.workspace[4]) do scratch, scratch_bytes
-            GC.@preserve p xd dyd dw check(xconv_backward_filter_exact(p.context.handle, p.handle,
-                address(xd), address(dyd), beta, address(dw), scratch, scratch_bytes))
-        end
+    check_array(xd, p.device, p.conv.dtype, xsize(p, Val(M - 2)), "x")
+    GC.@preserve xd dyd dw run_pass(p, :backward_filter_exact, 4) do ctx, plan, scratch,
+                                                                     scratch_bytes
+        xconv_backward_filter_exact(ctx, plan, address(xd), address(dyd), beta, address(dw),
+            scratch, scratch_bytes)
     end
     return dw
 end
 
-function check_gradients(p::Plan, dw, dy, rank::Val)
-    check_array(dw, p.conv.dtype, wsize(p, rank), "dw")
-    check_array(dy, p.conv.dtype, ysize(p, rank), "dy")
+function check_gradients(p::Plan, dw, dy::AbstractArray{T}, rank::Val) where {T}
+    check_output(dw, "dw")
+    check_array(dw, p.device, dw_dtype(p), wsize(p, rank), "dw")
+    check_array(dy, p.device, p.conv.dtype, ysize(p, rank), "dy")
 end
+
+dw_dtype(p::Plan) = p.conv.float32_dw == 0 ? p.conv.dtype : XCONV_F32
 
 """
     XConv.∇conv_data(dy, w, x; stride, pad, dilation, groups, flipped)
@@ -239,14 +252,12 @@ end
 
 function ∇conv_data(dy::AbstractArray{T,M}, w::AbstractArray{T,M}, p::Plan) where {T,M}
     dyd, wd = dense(dy, "dy"), dense(w, "w")
-    check_array(wd, p.conv.dtype, wsize(p, Val(M - 2)), "w")
-    check_array(dyd, p.conv.dtype, ysize(p, Val(M - 2)), "dy")
-    dx = Array{T,M}(undef, xsize(p, Val(M - 2)))
-    traced(:backward_data, p.workspace[5]) do
-        with_workspace(p.workspace[5]) do scratch, scratch_bytes
-            GC.@preserve p dyd wd dx check(xconv_backward_data(p.context.handle, p.handle,
-                address(wd), address(dyd), address(dx), scratch, scratch_bytes))
-        end
+    check_array(wd, p.device, p.conv.dtype, wsize(p, Val(M - 2)), "w")
+    check_array(dyd, p.device, p.conv.dtype, ysize(p, Val(M - 2)), "dy")
+    dx = allocate(device(dyd), T, xsize(p, Val(M - 2)))
+    GC.@preserve dyd wd dx run_pass(p, :backward_data, 5) do ctx, plan, scratch, scratch_bytes
+        xconv_backward_data(ctx, plan, address(wd), address(dyd), address(dx), scratch,
+            scratch_bytes)
     end
     return dx
 end
@@ -258,11 +269,10 @@ Exact gradient with respect to the bias.
 """
 function ∇conv_bias(dy::AbstractArray{T,M}, p::Plan) where {T,M}
     dyd = dense(dy, "dy")
-    check_array(dyd, p.conv.dtype, ysize(p, Val(M - 2)), "dy")
-    db = Vector{T}(undef, p.conv.out_channels)
-    traced(:backward_bias, 0) do
-        GC.@preserve p dyd db check(xconv_backward_bias(p.context.handle, p.handle,
-            address(dyd), 0.0, address(db)))
+    check_array(dyd, p.device, p.conv.dtype, ysize(p, Val(M - 2)), "dy")
+    db = allocate(device(dyd), dw_type(T, p), (Int(p.conv.out_channels),))
+    GC.@preserve dyd db run_pass(p, :backward_bias, 0) do ctx, plan, _, _
+        xconv_backward_bias(ctx, plan, address(dyd), 0.0, address(db))
     end
     return db
 end

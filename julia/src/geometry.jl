@@ -10,19 +10,22 @@ struct ConvOptions{N}
     dilation::NTuple{N,Int}
     groups::Int
     flipped::Bool
+    float32_dw::Bool
 end
 
 """
-    ConvOptions(Val(N); stride=1, pad=0, dilation=1, groups=1, flipped=false)
+    ConvOptions(Val(N); stride=1, pad=0, dilation=1, groups=1, flipped=false,
+                float32_dw=false)
 
 The keywords mean what they mean to NNlib.conv: `pad` is one number, one per axis,
 or (begin, end) per axis in one flat tuple; `flipped=true` is cross-correlation.
+With `float32_dw`, filter and bias gradients of Float16 arrays are Float32.
 """
 function ConvOptions(::Val{N}; stride=1, pad=0, dilation=1, groups::Integer=1,
-                     flipped::Bool=false) where {N}
+                     flipped::Bool=false, float32_dw::Bool=false) where {N}
     pad_begin, pad_end = split_pad(Val(N), pad)
     return ConvOptions{N}(per_axis(Val(N), stride, "stride"), pad_begin, pad_end,
-        per_axis(Val(N), dilation, "dilation"), groups, flipped)
+        per_axis(Val(N), dilation, "dilation"), groups, flipped, float32_dw)
 end
 
 per_axis(::Val{N}, value::Integer, name) where {N} = ntuple(_ -> Int(value), Val(N))
@@ -45,9 +48,16 @@ to_library(sizes::NTuple{N,Integer}, fill=0) where {N} =
 """Julia's order again, of the first N of a triple."""
 from_library(triple::Triple, ::Val{N}) where {N} = ntuple(i -> Int(triple[N+1-i]), Val(N))
 
+const Elements = Union{Float16,Float32,Float64}
+
+dtype(::Type{Float16}) = XCONV_F16
 dtype(::Type{Float32}) = XCONV_F32
 dtype(::Type{Float64}) = XCONV_F64
-dtype(T::Type) = throw(ArgumentError("XConv computes in Float32 and Float64, not in $T"))
+dtype(T::Type) = throw(ArgumentError(
+    "XConv computes in $(join(Base.uniontypes(Elements), ", ")), not in $T"))
+
+julia_type(dtype::Int32) =
+    dtype == XCONV_F16 ? Float16 : dtype == XCONV_F32 ? Float32 : Float64
 
 """Sizes of one convolution: x, w and the options, checked against each other."""
 function ConvDesc(T::Type, xsize::NTuple{M,Int}, wsize::NTuple{M,Int},
@@ -64,7 +74,7 @@ function ConvDesc(T::Type, xsize::NTuple{M,Int}, wsize::NTuple{M,Int},
         throw(DimensionMismatch("x and w must not be empty, got sizes $xsize and $wsize"))
     in_size = ntuple(i -> xsize[i], Val(N))
     kernel = ntuple(i -> wsize[i], Val(N))
-    return ConvDesc(sizeof(ConvDesc), N, dtype(T), !o.flipped, 0,
+    return ConvDesc(sizeof(ConvDesc), N, dtype(T), !o.flipped, o.float32_dw,
         xsize[M], xsize[M-1], wsize[M], o.groups,
         to_library(in_size), to_library(kernel), to_library(o.stride), to_library(o.dilation),
         to_library(o.pad_begin), to_library(o.pad_end))

@@ -37,7 +37,8 @@ end
 
 The sketch of `X` as the original keeps it: a seed, and a matrix with a row per sample.
 """
-function probe_X(X::AbstractArray{T,4}, n::Integer; rng=nothing) where {T}
+function probe_X(X::AbstractArray{T,4}, n::Integer;
+                 rng=nothing) where {T<:Union{Float32,Float64}}
     # How the filter moves does not matter for the sketch; the smallest one will do.
     kept = sketch(X, (1, 1, size(X, 3), 1); scheme=Probe(n), rng=rng)
     return kept.seed, permutedims(reshape(collect(reinterpret(T, kept.data)), Int(n), size(X, 4)))

@@ -45,18 +45,8 @@ ismutable_object(item) = !isimmutable_type(typeof(item))
 isimmutable_type(T::DataType) =
     isdefined(Base, :ismutabletype) ? !Base.ismutabletype(T) : !T.mutable
 
-function push_parts!(pending, walk, item::Array)
-    if isbitstype(eltype(item))
-        isempty(item) && return nothing
-        at = UInt(pointer(item))
-        walk.arrays[at] = max(get(walk.arrays, at, 0), sizeof(item))
-    else
-        append!(pending, (item[i] for i in eachindex(item) if isassigned(item, i)))
-    end
-    return nothing
-end
-
 function push_parts!(pending, walk, item)
+    storage_device(item) === nothing || return push_array!(pending, walk, item)
     if isdefined(Core, :GenericMemory) && item isa Core.GenericMemory
         for i in eachindex(item)
             isbitstype(eltype(item)) && break
@@ -66,6 +56,17 @@ function push_parts!(pending, walk, item)
     end
     for i in 1:nfields(item)
         isdefined(item, i) && push!(pending, getfield(item, i))
+    end
+    return nothing
+end
+
+function push_array!(pending, walk, item)
+    if isbitstype(eltype(item))
+        isempty(item) && return nothing
+        at = UInt(address(item))
+        walk.arrays[at] = max(get(walk.arrays, at, 0), sizeof(item))
+    else
+        append!(pending, (item[i] for i in eachindex(item) if isassigned(item, i)))
     end
     return nothing
 end

@@ -3,13 +3,11 @@
 
 mutable struct Context
     handle::Handle
-    threads::Int
 
-    function Context(threads::Integer)
-        desc = ContextDesc(sizeof(ContextDesc), XCONV_CPU, 0, threads, 0, C_NULL)
+    function Context(desc::ContextDesc)
         handle = Ref{Handle}(C_NULL)
         check(xconv_context_create(Ref(desc), handle))
-        return finalizer(destroy, new(handle[], threads))
+        return finalizer(destroy, new(handle[]))
     end
 end
 
@@ -18,10 +16,13 @@ function destroy(context::Context)
     context.handle = C_NULL
 end
 
-"""One convolution with one scheme, validated and prepared by the library. Nothing
-changes after it is made, so any number of tasks may use it at once."""
+const PLAN_DEFAULTS = PlanOptions(sizeof(PlanOptions), XCONV_CONTRACTION_AUTO, 0, 0)
+
+"""One convolution with one scheme on one device, validated and prepared by the library.
+Nothing changes after it is made, so any number of tasks may use it at once."""
 mutable struct Plan
     handle::Handle
+    device::Device
     context::Context
     conv::ConvDesc
     scheme::Scheme
@@ -29,16 +30,15 @@ mutable struct Plan
     sketch_bytes::Int
     workspace::NTuple{5,Int}
 
-    function Plan(context::Context, conv::ConvDesc, scheme::Scheme)
+    function Plan(device::Device, context::Context, conv::ConvDesc, scheme::Scheme)
         handle = Ref{Handle}(C_NULL)
-        options = PlanOptions(sizeof(PlanOptions), XCONV_CONTRACTION_AUTO, 0, 0)
         GC.@preserve context check(xconv_plan_create(context.handle, Ref(conv),
-            Ref(SchemeDesc(scheme)), Ref(options), handle))
+            Ref(SchemeDesc(scheme)), Ref(PLAN_DEFAULTS), handle))
         ask(what) = Int(query(handle[], what))
         out = (ask(XCONV_QUERY_OUT_SIZE_0), ask(XCONV_QUERY_OUT_SIZE_1),
             ask(XCONV_QUERY_OUT_SIZE_2))
         Threads.atomic_add!(live_plans, 1)
-        return finalizer(destroy, new(handle[], context, conv, scheme, out,
+        return finalizer(destroy, new(handle[], device, context, conv, scheme, out,
             ask(XCONV_QUERY_SKETCH_BYTES), map(ask, WORKSPACE_QUERIES)))
     end
 end
@@ -88,16 +88,32 @@ wsize(plan::Plan, ::Val{N}) where {N} = (from_library(plan.conv.kernel, Val(N)).
 ysize(plan::Plan, ::Val{N}) where {N} = (from_library(plan.out_size, Val(N))...,
     Int(plan.conv.out_channels), Int(plan.conv.batch))
 
-# ------------------------------------------------------------------ the cache
+"""
+    run_pass(call, plan, pass, which)
 
-const PlanKey = Tuple{ConvDesc,SchemeDesc,Int}
+`call(context, plan, scratch, bytes)` with the handles, in the running task's order of
+work, and the scratch memory that the pass needs: entry `which` of `plan.workspace`.
+"""
+@inline function run_pass(call, p::Plan, pass::Symbol, which::Int)
+    bytes = which == 0 ? 0 : p.workspace[which]
+    traced(pass, bytes) do
+        with_workspace(p.device, bytes) do scratch, scratch_bytes
+            ctx = context_for(p)
+            GC.@preserve ctx p check(call(ctx.handle, p.handle, scratch, scratch_bytes))
+        end
+    end
+end
+
+# --------------------------------------------------------- contexts and the cache
+
+const PlanKey = Tuple{ConvDesc,SchemeDesc,Tuple{Int32,Int32,Int}}
 
 mutable struct CacheEntry
     plan::Plan
     last_use::Int
 end
 
-"""Plans by geometry, scheme and thread count. At `limit` entries the one that was
+"""Plans by geometry, scheme and device. At `limit` entries the one that was
 used least recently goes; who still holds it may go on using it."""
 mutable struct PlanCache
     lock::ReentrantLock
@@ -110,37 +126,38 @@ PlanCache(limit) =
     PlanCache(ReentrantLock(), Dict{PlanKey,CacheEntry}(), limit, 0, Dict{Int,Context}())
 
 const plan_cache = PlanCache(256)
-const thread_count = Threads.Atomic{Int}(0)
 
-"""
-    XConv.set_threads!(n)
-
-CPU threads per call of the library from now on; 0, the default, is OpenMP's own
-choice. Results do not depend on it.
-"""
-function set_threads!(n::Integer)
-    n >= 0 || throw(ArgumentError("the number of threads must not be negative, got $n"))
-    thread_count[] = n
-    return nothing
-end
-
-"""The context of the current thread count."""
-function context(cache::PlanCache=plan_cache)
-    threads = thread_count[]
+"""The context that everybody shares on the CPU."""
+function context(d::CPU, cache::PlanCache=plan_cache)
     lock(cache.lock) do
-        get!(() -> Context(threads), cache.contexts, threads)
+        get!(() -> Context(context_desc(d)), cache.contexts, d.threads)
     end
 end
 
+const CONTEXTS_KEY = :XConv_contexts
+const MOST_CONTEXTS = 16    # of one task: it seldom uses more than one stream
+
+"""The running task's context on another device, where work of different tasks goes to
+different streams."""
+function context(d::Device)
+    mine = get!(() -> Dict{ContextDesc,Context}(), task_local_storage(),
+        CONTEXTS_KEY)::Dict{ContextDesc,Context}
+    desc = context_desc(d)
+    haskey(mine, desc) || length(mine) < MOST_CONTEXTS || empty!(mine)
+    return get!(() -> Context(desc), mine, desc)
+end
+
+"""The context to run a plan's passes on, now."""
+context_for(p::Plan) = p.device isa CPU ? p.context : context(p.device)
+
 """The plan of a convolution, from the cache if it was made before."""
-function plan_for(conv::ConvDesc, scheme::Scheme, cache::PlanCache=plan_cache)
-    key = (conv, SchemeDesc(scheme), thread_count[])
+function plan_for(conv::ConvDesc, scheme::Scheme, d::Device, cache::PlanCache=plan_cache)
+    key = (conv, SchemeDesc(scheme), device_key(d))
     found = lookup(cache, key)
     found === nothing || return found
     # Made outside the lock: it takes time, and other tasks should not wait. If two
     # tasks make the same plan, one of the two is dropped.
-    made = Plan(context(cache), conv, scheme)
-    return insert!(cache, key, made)
+    return insert!(cache, key, Plan(d, context(d), conv, scheme))
 end
 
 function lookup(cache::PlanCache, key::PlanKey)

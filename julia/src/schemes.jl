@@ -1,8 +1,8 @@
 # What a convolution keeps of its input. Schemes are plain values: the type does
-# not depend on r, so changing r compiles nothing anew.
+# not depend on r or on the bits, so changing them compiles nothing anew.
 
-"""What a convolution keeps of its input until the backward pass: [`Exact`](@ref)
-or [`Probe`](@ref)."""
+"""What a convolution keeps of its input until the backward pass: [`Exact`](@ref),
+[`Probe`](@ref) or [`Quantize`](@ref)."""
 abstract type Scheme end
 
 """
@@ -17,11 +17,16 @@ const DISTRIBUTIONS = (rademacher=XCONV_RADEMACHER, gaussian=XCONV_GAUSSIAN,
     uniform=XCONV_UNIFORM)
 
 """
-    Probe(r; projection=:dense, distribution=:rademacher)
+    Probe(r; projection=:dense, mean=false, bits=0, group=0, distribution=:rademacher)
 
 Keep `r` random projections of every sample instead of the sample (`:dense`,
 `:orthogonal`), or `r` of each of its channels (`:independent`). The filter
 gradient becomes an unbiased estimate with variance proportional to `1/r`.
+
+With `mean`, the mean of every channel of every sample is kept apart and contracted
+exactly, and only the rest is probed; that pays after a ReLU. With `bits` (8, 4, 2 or
+1) the projections are stored in so many bits each, rounded up or down at random such
+that their mean stays; see [`Quantize`](@ref) for `group`.
 
 `distribution` of the projections: `:rademacher` (least variance), `:gaussian` or
 `:uniform`.
@@ -30,40 +35,84 @@ struct Probe <: Scheme
     r::Int
     projection::Symbol
     distribution::Symbol
+    mean::Bool
+    bits::Int
+    group::Int
 
-    function Probe(r::Integer; projection::Symbol=:dense, distribution::Symbol=:rademacher)
+    function Probe(r::Integer; projection::Symbol=:dense, distribution::Symbol=:rademacher,
+                   mean::Bool=false, bits::Integer=0, group::Integer=0)
         r >= 1 || throw(ArgumentError("Probe needs r >= 1, got $r"))
-        one_of(:projection, projection, PROJECTIONS)
-        one_of(:distribution, distribution, DISTRIBUTIONS)
-        return new(r, projection, distribution)
+        one_of(:projection, projection, keys(PROJECTIONS))
+        one_of(:distribution, distribution, keys(DISTRIBUTIONS))
+        one_of(:bits, bits, (0, 1, 2, 4, 8))
+        check_group(group)
+        bits > 0 || group == 0 || throw(ArgumentError(
+            "group = $group needs bits: numbers kept as they are have no groups"))
+        return new(r, projection, distribution, mean, bits, group)
     end
 end
 
-function one_of(what, name, choices)
-    haskey(choices, name) && return nothing
-    throw(ArgumentError("$what must be one of $(join(map(repr, keys(choices)), ", ")), " *
-                        "got $(repr(name))"))
+"""
+    Quantize(bits; group=0)
+
+Keep every number of the input in 8, 4, 2 or 1 bits, rounded up or down at random such
+that its mean stays: the filter gradient is an unbiased estimate with little noise.
+
+`group` neighbouring numbers of a sample share the smallest and the largest level, two
+numbers of Float32: a multiple of 8, or 0 for about 512. Smaller groups are finer and
+take more.
+"""
+struct Quantize <: Scheme
+    bits::Int
+    group::Int
+
+    function Quantize(bits::Integer; group::Integer=0)
+        one_of(:bits, bits, (1, 2, 4, 8))
+        check_group(group)
+        return new(bits, group)
+    end
 end
+
+function one_of(what, value, choices)
+    value in choices && return nothing
+    throw(ArgumentError("$what must be one of $(join(map(repr, choices), ", ")), " *
+                        "got $(repr(value))"))
+end
+
+check_group(group) = group >= 0 && group % 8 == 0 ? nothing :
+    throw(ArgumentError("group must be a multiple of 8, or 0 for about 512, got $group"))
 
 # Keywords that keep their default are not printed; what is printed can be read back.
 Base.show(io::IO, ::Exact) = print(io, "Exact()")
-function Base.show(io::IO, s::Probe)
-    options = String[]
-    s.projection === :dense || push!(options, "projection=$(repr(s.projection))")
-    s.distribution === :rademacher || push!(options, "distribution=$(repr(s.distribution))")
-    print(io, "Probe(", s.r, isempty(options) ? "" : "; ", join(options, ", "), ")")
+Base.show(io::IO, s::Probe) = show_call(io, "Probe", s.r, (projection=s.projection, mean=s.mean,
+    bits=s.bits, group=s.group, distribution=s.distribution), (projection=:dense, mean=false,
+    bits=0, group=0, distribution=:rademacher))
+Base.show(io::IO, s::Quantize) = show_call(io, "Quantize", s.bits, (group=s.group,), (group=0,))
+
+function show_call(io, name, argument, keywords, defaults)
+    changed = ["$k=$(repr(v))" for (k, v) in pairs(keywords) if v != defaults[k]]
+    print(io, name, "(", argument, isempty(changed) ? "" : "; ", join(changed, ", "), ")")
 end
 
-function scheme_desc(projection, distribution, probes)
-    return SchemeDesc(sizeof(SchemeDesc), projection, distribution, probes, 0, 0, 0)
+SchemeDesc(::Exact) =
+    SchemeDesc(sizeof(SchemeDesc), XCONV_IDENTITY, XCONV_RADEMACHER, 0, 0, 0, 0)
+SchemeDesc(s::Quantize) =
+    SchemeDesc(sizeof(SchemeDesc), XCONV_IDENTITY, XCONV_RADEMACHER, 0, 0, s.bits, s.group)
+SchemeDesc(s::Probe) = SchemeDesc(sizeof(SchemeDesc), PROJECTIONS[s.projection],
+    DISTRIBUTIONS[s.distribution], s.r, s.mean, s.bits, s.group)
+
+"""The scheme that a descriptor of the library stands for."""
+function Scheme(d::SchemeDesc)
+    d.projection == XCONV_IDENTITY && return d.bits == 0 ? Exact() : Quantize(d.bits; group=d.group)
+    return Probe(d.probes; projection=name_of(PROJECTIONS, d.projection),
+        distribution=name_of(DISTRIBUTIONS, d.distribution), mean=d.deflate_mean != 0,
+        bits=d.bits, group=d.group)
 end
-SchemeDesc(::Exact) = scheme_desc(XCONV_IDENTITY, XCONV_RADEMACHER, 0)
-SchemeDesc(s::Probe) =
-    scheme_desc(PROJECTIONS[s.projection], DISTRIBUTIONS[s.distribution], s.r)
+name_of(names, value) = first(k for (k, v) in pairs(names) if v == value)
 
 """Whether the scheme draws random numbers, and so needs a seed."""
 israndom(::Exact) = false
-israndom(::Probe) = true
+israndom(::Scheme) = true
 
 """A seed for the scheme from `rng`, or from the task's generator. Exact() draws none."""
 draw_seed(s::Scheme, rng::AbstractRNG) = israndom(s) ? rand(rng, UInt64) : UInt64(0)

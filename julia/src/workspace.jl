@@ -47,12 +47,26 @@ end
 Base.empty!(pool::WorkspacePool) = (lock(() -> empty!(pool.idle), pool.lock); pool)
 
 """Run `call(pointer, bytes)` with scratch memory of that size."""
-@inline function with_workspace(call, bytes::Integer)
+@inline function with_workspace(call, ::CPU, bytes::Integer)
     bytes == 0 && return call(C_NULL, 0)
     buffer = acquire!(workspace_pool, bytes)
     try
-        return GC.@preserve buffer call(Ptr{Cvoid}(pointer(buffer)), length(buffer))
+        return GC.@preserve buffer call(address(buffer), length(buffer))
     finally
         release!(workspace_pool, buffer)
+    end
+end
+
+"""Take back an array that nothing enqueued from now on will use."""
+release!(::Device, buffer) = nothing
+
+# Other devices have allocators of their own that take and give in the stream's order.
+function with_workspace(call, d::Device, bytes::Integer)
+    bytes == 0 && return call(C_NULL, 0)
+    buffer = allocate(d, UInt8, (Int(bytes),))
+    try
+        return GC.@preserve buffer call(address(buffer), length(buffer))
+    finally
+        release!(d, buffer)
     end
 end

@@ -96,5 +96,16 @@ const GEOMETRIES = [
     ("3-D dilated", (6, 5, 5, 2, 1), (2, 2, 2, 1, 4), (dilation=2, groups=2, flipped=true)),
 ]
 
-const SCHEMES = [Probe(5; projection=p, distribution=d) for p in (:dense, :orthogonal, :independent)
-                 for d in (:rademacher, :gaussian, :uniform)]
+const SCHEMES = [
+    [Probe(5; projection=p, distribution=d) for p in (:dense, :orthogonal, :independent)
+     for d in (:rademacher, :gaussian, :uniform)]
+    Probe(5; mean=true)
+    Probe(3; projection=:orthogonal, mean=true, distribution=:gaussian)
+    Probe(4; projection=:independent, mean=true, bits=2, group=16)
+    Probe(9; bits=8, distribution=:uniform)
+    Probe(6; projection=:orthogonal, bits=1)
+    Quantize(1)
+    Quantize(2; group=8)
+    Quantize(4)
+    Quantize(8; group=64)
+]

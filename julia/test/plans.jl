@@ -31,12 +31,12 @@ end
 @testset "the cache is bounded, oldest first" begin
     cache = XConv.PlanCache(3)
     conv(batch) = XConv.ConvDesc(Float32, (8, 8, 4, batch), (3, 3, 4, 2), XConv.ConvOptions(Val(2)))
-    plans = [XConv.plan_for(conv(b), Exact(), cache) for b in 1:3]
-    @test XConv.plan_for(conv(1), Exact(), cache) === plans[1]   # now 2 is the oldest
-    XConv.plan_for(conv(4), Exact(), cache)
+    plans = [XConv.plan_for(conv(b), Exact(), XConv.CPU(1), cache) for b in 1:3]
+    @test XConv.plan_for(conv(1), Exact(), XConv.CPU(1), cache) === plans[1]   # now 2 is the oldest
+    XConv.plan_for(conv(4), Exact(), XConv.CPU(1), cache)
     @test length(cache.entries) == 3
-    @test XConv.plan_for(conv(1), Exact(), cache) === plans[1]
-    @test XConv.plan_for(conv(2), Exact(), cache) !== plans[2]
+    @test XConv.plan_for(conv(1), Exact(), XConv.CPU(1), cache) === plans[1]
+    @test XConv.plan_for(conv(2), Exact(), XConv.CPU(1), cache) !== plans[2]
 end
 
 @testset "finalizers free plans" begin
@@ -44,7 +44,7 @@ end
         cache = XConv.PlanCache(100)
         for b in 1:20
             XConv.plan_for(XConv.ConvDesc(Float32, (8, 8, 4, b), (3, 3, 4, 2),
-                XConv.ConvOptions(Val(2))), Exact(), cache)
+                XConv.ConvOptions(Val(2))), Exact(), XConv.CPU(1), cache)
         end
         return XConv.live_plans[]
     end

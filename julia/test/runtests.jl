@@ -12,7 +12,7 @@ Random.seed!(20)
 
 run_all() = @testset "XConv" begin
     include("oracle.jl")
-    for part in ("header", "library", "schemes", "convolution", "plans", "companions", "legacy",
+    for part in ("header", "library", "schemes", "convolution", "devices", "plans", "companions", "legacy",
                  "memory")
         @testset "$part" begin
             include("$part.jl")

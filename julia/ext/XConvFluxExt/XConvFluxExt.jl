@@ -11,7 +11,7 @@ using Functors: Functors
 using NNlib: NNlib
 using Optimisers: Optimisers
 using Random: Random, AbstractRNG, rand!
-using XConv: XConv, ConvOptions, Exact, LowMemory, Mode, Scheme
+using XConv: XConv, ConvOptions, Exact, LowMemory, Mode, Probe, Quantize, Scheme
 using Zygote: Zygote
 
 include("activations.jl")

@@ -12,10 +12,9 @@ one_bit(::typeof(NNlib.relu6)) = (0.0, 6.0)
 
 `σ.(y)`, in the memory of `y` where that is possible; `y` must not be used again.
 """
-activate!(::typeof(identity), y) = y
-activate!(::typeof(identity), y::Array) = y
-activate!(σ::F, y) where {F} = NNlib.fast_act(σ, y).(y)
-function activate!(σ::F, y::Array) where {F}
+activate!(::typeof(identity), y::AbstractArray) = y
+function activate!(σ::F, y::AbstractArray) where {F}
+    XConv.is_contiguous(y) || return NNlib.fast_act(σ, y).(y)
     branches = one_bit(σ)
     branches === nothing && return map!(NNlib.fast_act(σ, y), y, y)
     XConv.relu!(y; negative_slope=branches[1], ceiling=branches[2])
@@ -39,13 +38,15 @@ function ChainRulesCore.rrule(::typeof(activate!), ::typeof(identity), y)
 end
 
 function ChainRulesCore.rrule(cfg::RuleConfig{>:HasReverseMode}, ::typeof(activate!), σ::F,
-                              y::Array{T}) where {F,T}
+                              y::AbstractArray{T}) where {F,T}
     σ === identity && return ChainRulesCore.rrule(activate!, σ, y)
-    branches = one_bit(σ)
-    branches === nothing || return keep_mask(y, branches)
     fast = NNlib.fast_act(σ, y)
-    derivative_needs_output_only(T, typeof(fast)) && return keep_output(fast, y)
-    derivative_is_known(T, typeof(fast)) && return keep_input(fast, y)
+    if XConv.is_contiguous(y)
+        branches = one_bit(σ)
+        branches === nothing || return keep_mask(y, branches)
+        derivative_needs_output_only(T, typeof(fast)) && return keep_output(fast, y)
+        derivative_is_known(T, typeof(fast)) && return keep_input(fast, y)
+    end
     Ω, broadcast_pullback = rrule_via_ad(cfg, broadcast, fast, y)
     slow_pullback(Δ) = (NoTangent(), NoTangent(), broadcast_pullback(Δ)[3])
     return Ω, slow_pullback

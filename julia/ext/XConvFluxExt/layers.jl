@@ -10,7 +10,8 @@ lean(layer, m, xs...) = layer(xs...)
 scheme_now(m::LowMemory) = m.mode.active === false ? Exact() : m.scheme
 ChainRulesCore.@non_differentiable scheme_now(::Any)
 
-computes(xs...) = all(XConv.on_cpu, xs) && allequal(map(eltype, xs))
+computes(xs...) = all(XConv.supports, xs) && allequal(map(eltype, xs)) &&
+    allequal(map(XConv.device, xs))
 ChainRulesCore.@non_differentiable computes(::Any...)
 
 # --------------------------------------------------------------- convolutions

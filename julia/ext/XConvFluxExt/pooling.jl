@@ -10,9 +10,11 @@ end
 """
 NNlib sends the gradient of a maximum to the first element of the window that is
 *approximately* the maximum, the library to the maximum. For a converted model to
-have the gradient of the original, move the winner where the two differ.
+have the gradient of the original, move the winner where the two differ. On other
+devices than the CPU the library's choice stays.
 """
-function take_first_near_tie!(index, x::AbstractArray{T}, y, k::NTuple{N,Int}, stride,
+take_first_near_tie!(index, x, y, k, stride, pad) = index
+function take_first_near_tie!(index::XConv.PoolIndex{Vector{UInt8}}, x::AbstractArray{T}, y, k::NTuple{N,Int}, stride,
                               pad) where {T,N}
     bits = XConv.query(index.desc, XConv.XCONV_POOL_INDEX_BITS)
     bits == 0 && return index
@@ -57,12 +59,12 @@ function ChainRulesCore.rrule(::typeof(mean_pool), x::AbstractArray{T}, k, pad, 
 end
 
 function ∇mean_pool(T, dy, xsize, k, pad, stride)
-    dx = zeros(T, xsize)
+    dx = fill!(XConv.allocate(XConv.device(dy), T, xsize), 0)
     if k == xsize[1:end-2] && all(iszero, pad)   # the mean of everything
         return dx .= dy .* (one(T) / T(prod(k)))
     end
     # Of its third and fourth argument NNlib reads the sizes only.
-    dense_dy = convert(Array{T}, dy)
+    dense_dy = XConv.dense(convert(AbstractArray{T}, dy), "dy")
     return NNlib.∇meanpool!(dx, dense_dy, dense_dy, dx, pool_dims(xsize, k, pad, stride))
 end
 

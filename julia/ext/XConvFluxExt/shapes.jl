@@ -42,7 +42,7 @@ function split_back(dy, dims, widths)
 end
 
 """A copy to be overwritten."""
-fresh(x) = copyto!(Array{eltype(x)}(undef, size(x)), x)
+fresh(x) = copyto!(XConv.allocate(XConv.device(x), eltype(x), size(x)), x)
 function ChainRulesCore.rrule(::typeof(fresh), x)
     fresh_pullback(Δ) = (NoTangent(), Δ)
     return fresh(x), fresh_pullback

@@ -77,21 +77,23 @@ end
     rule(E.normalised, nothing_of(InstanceNorm(3)), nothing_of(Exact()), x, nothing_of(nothing), nothing_of(nothing))
 end
 
-@testset "the packed normalised copy" begin
+@testset "the normalised copy packed for $scheme" for (scheme, bytes) in
+                                                      ((Probe(2), 2), (Quantize(2), 1), (Probe(2; bits=1), 1))
     x = randn(MersenneTwister(5), Float32, 40, 5)
     Random.seed!(1)
-    packed = FluxExt.pack(Probe(2), x)
-    @test sizeof(packed.multiples) == sizeof(x) ÷ 2
-    @test maximum(abs, FluxExt.unpack(packed) - x) <= packed.step
+    packed = FluxExt.pack(scheme, x)
+    unpacked() = FluxExt.unpack(FluxExt.pack(scheme, x), Float32)
+    @test sizeof(packed.multiples) == bytes * length(x)
+    @test maximum(abs, FluxExt.unpack(packed, Float32) - x) <= packed.step
     # Rounding is random, and right on average: in 400 draws of a step s the mean is
     # off by at most s/2/20 in the mean square.
-    draws = [Float64.(FluxExt.unpack(FluxExt.pack(Probe(2), x))) for _ in 1:400]
+    draws = [Float64.(unpacked()) for _ in 1:400]
     @test maximum(abs, sum(draws) / 400 - x) < 5 * packed.step / 2 / 20
     @test draws[1] != draws[2]
     @test FluxExt.pack(Exact(), x) === x
     for bad in (NaN32, Inf32)
         x[3] = bad
-        @test isequal(FluxExt.unpack(FluxExt.pack(Probe(2), x)), x)
+        @test isequal(unpacked(), x)
     end
-    @test FluxExt.unpack(FluxExt.pack(Probe(2), zeros(Float32, 3))) == zeros(3)
+    @test FluxExt.unpack(FluxExt.pack(scheme, zeros(Float32, 3)), Float32) == zeros(3)
 end
