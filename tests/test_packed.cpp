@@ -217,3 +217,21 @@ TEMPLATE_TEST_CASE("packing depends on x and the seed alone", "[packed]", float,
         }
     }
 }
+
+TEMPLATE_TEST_CASE("every byte of a packed sketch is written", "[packed]", float, double)
+{
+    // Three means of 8 bits leave a gap before the numbers, which start aligned.
+    const Conv conv = cases::conv2d(1, 3, 2, 5, 3, 1);
+    const Scheme scheme{XCONV_INDEPENDENT, XCONV_RADEMACHER, 4, true, 2, 8};
+    const support::Context context;
+    const support::Plan plan(context, conv, support::dtype_of<TestType>, scheme);
+    const auto x = to<TestType>(Random(85).values(conv.x_count()));
+    Bytes scratch(static_cast<size_t>(plan.query(XCONV_QUERY_WORKSPACE_SKETCH)));
+    const auto kept_over = [&](unsigned char before) {
+        Bytes kept(static_cast<size_t>(plan.query(XCONV_QUERY_SKETCH_BYTES)), before);
+        REQUIRE_OK(xconv_sketch(context.get(), plan.get(), x.data(), 6, kept.data(), kept.size(),
+                                scratch.data(), scratch.size()));
+        return kept;
+    };
+    REQUIRE(kept_over(0x00) == kept_over(0xff));
+}

@@ -211,6 +211,9 @@ void Scheme::sketch(const Backend &on, uint64_t seed, const void *x, void *kept,
         deflation_->sketch(on, seed, x, means, numbers, pieces.scratch);
         if (means_packing_) {
             on.pack(compute(), *means_packing_, {seed, RoundingStream::means}, means, kept);
+            // The gap before the numbers is kept as well: the same draw, the same bytes.
+            const int64_t bytes = means_packing_->bytes(compute());
+            on.copy(kept, offset(kept, bytes), kept_means_bytes() - bytes);
         }
     }
     if (packing_) {
