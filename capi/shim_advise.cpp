@@ -64,7 +64,7 @@ xconv_status xconv_advise_query(const xconv_context *context, const xconv_conv_d
                                 int64_t *value)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend on(backend_of(context));
         const ConvGeometry geometry = read_geometry(conv);
         const AdviseRequest request = read_options(options);
         require(value, "value");
@@ -87,15 +87,15 @@ xconv_status xconv_advise(const xconv_context *context, const xconv_conv_desc *c
                           void *workspace, size_t workspace_bytes)
 {
     return guard(__func__, [&] {
-        const Backend &on = *require(context, "context").backend;
+        const ActiveBackend on(backend_of(context));
         const ConvGeometry geometry = read_geometry(conv);
-        require_tensor(x, geometry.dtype, "x");
-        require_tensor(dy, geometry.dtype, "dy");
+        require_tensor(on, x, geometry.dtype, "x");
+        require_tensor(on, dy, geometry.dtype, "dy");
         const AdviseRequest request = read_options(options);
         require(advice, "advice");
         check_entries(entry_bytes, capacity, advise_capacity(geometry));
         require(count, "count");
-        void *scratch = require_workspace(workspace, workspace_bytes,
+        void *scratch = require_workspace(on, workspace, workspace_bytes,
                                           advise_workspace(on, geometry, request.budget_bytes));
         const Advised advised = advise(on, geometry, request, x, dy, scratch);
         write_entries(advised.schemes, advice, entry_bytes);

@@ -119,6 +119,11 @@ void DeviceBackend::copy(const void *from, void *to, int64_t bytes) const
     cuda::copy(stream_, from, to, bytes);
 }
 
+void DeviceBackend::read(const void *from, void *to, int64_t bytes) const
+{
+    cuda::read(stream_, from, to, bytes);
+}
+
 void DeviceBackend::convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const
 {
     cuda::convert(stream_, from, in, columns, to, out);

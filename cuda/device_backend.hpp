@@ -53,6 +53,7 @@ class DeviceBackend : public Backend {
                    bool accumulate, void *out) const override;
 
     void copy(const void *from, void *to, int64_t bytes) const override;
+    void read(const void *from, void *to, int64_t bytes) const override;
     void convert(Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out) const override;
     void finish_filter(Dtype compute, int64_t runs, int64_t kernel, bool flip, const void *sum,
                        double scale, double beta, Dtype dw_dtype, void *dw) const override;

@@ -7,6 +7,7 @@
 namespace xconv::cuda {
 
 void copy(Stream stream, const void *from, void *to, int64_t bytes);
+void read(Stream stream, const void *from, void *to, int64_t bytes);
 void convert(Stream stream, Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out);
 void transpose(Stream stream, Dtype compute, const void *in, int64_t a, int64_t b, int64_t c,
                int64_t run, bool accumulate, void *out);

@@ -7,7 +7,7 @@
 #include <memory>
 
 #include "backend.hpp"
-#include "cpu/conv_banded.hpp"
+#include "conv_banded.hpp"
 
 namespace xconv::cpu {
 

@@ -21,8 +21,7 @@ constexpr int64_t kSegment = 16 * kTileRows;
 /// Partial sums stay below this, by taking fewer columns at a time.
 constexpr int64_t kPartialBytes = int64_t{4} << 20;
 
-/// Probes for which cutting x or dy in pieces for the matrix units pays. The choice
-/// must not depend on the batch, whose sketch is that of its samples.
+/// Probes for which cutting dy in pieces for the matrix units pays.
 constexpr int64_t kLeastForUnits = kColumnGroup + 1;
 
 int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
@@ -218,7 +217,7 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
     const int64_t segments = ceil_div(length, kSegment);
     const int64_t plain = checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
                           element_bytes(compute_dtype(dtype));
-    return compute_dtype(dtype) == Dtype::f32 && columns >= kLeastForUnits && signs::available()
+    return compute_dtype(dtype) == Dtype::f32 && signs::available()
                ? std::max(plain, project_signs_workspace(rows, length, columns))
                : plain;
 }
@@ -226,7 +225,8 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
 void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                        void *workspace) const
 {
-    if (has_signs(compute_dtype(dtype), probes) && out.cols >= kLeastForUnits) {
+    // However many: more probes only extend a sketch.
+    if (has_signs(compute_dtype(dtype), probes)) {
         project_signs(simd->draw_bits, threads, dtype, probes, x, out, workspace);
         return;
     }

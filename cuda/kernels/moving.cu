@@ -89,10 +89,19 @@ void copy_bytes(Stream stream, const void *from, void *to, std::size_t bytes)
 {
     check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToDevice, stream), "cudaMemcpyAsync");
 }
+void read_bytes(Stream stream, const void *from, void *to, std::size_t bytes)
+{
+    check(cudaMemcpyAsync(to, from, bytes, cudaMemcpyDeviceToHost, stream), "cudaMemcpyAsync");
+    check(cudaStreamSynchronize(stream), "cudaStreamSynchronize");
+}
 #else
 void copy_bytes(Stream, const void *from, void *to, std::size_t bytes)
 {
     std::memcpy(to, from, bytes);
+}
+void read_bytes(Stream stream, const void *from, void *to, std::size_t bytes)
+{
+    copy_bytes(stream, from, to, bytes);
 }
 #endif
 
@@ -103,6 +112,11 @@ void copy(Stream stream, const void *from, void *to, int64_t bytes)
     if (bytes > 0) {
         copy_bytes(stream, from, to, static_cast<std::size_t>(bytes));
     }
+}
+
+void read(Stream stream, const void *from, void *to, int64_t bytes)
+{
+    read_bytes(stream, from, to, static_cast<std::size_t>(bytes));
 }
 
 void convert(Stream stream, Dtype from, ConstMatrix in, Runs columns, Dtype to, Matrix out)
