@@ -18,7 +18,7 @@ constexpr int kCell = 8; // numbers of a thread at a time
 template <class T> XCONV_DEVICE GroupRange<T> both(GroupRange<T> a, GroupRange<T> b)
 {
     if (a.low != a.low || b.low != b.low) {
-        return undefined_range<T>();
+        return group_range(T(0), T(0), false);
     }
     return {b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high};
 }
@@ -69,8 +69,8 @@ template <class X> struct Pack {
                 const T value = four.at[k];
                 if (i + k < group.count) {
                     const bool finite = value >= -largest && value <= largest;
-                    range =
-                        both(range, finite ? GroupRange<T>{value, value} : undefined_range<T>());
+                    range = both(range, finite ? GroupRange<T>{value, value}
+                                               : group_range(T(0), T(0), false));
                 }
             }
         }
@@ -150,7 +150,8 @@ template <class X> struct Pack {
             if (group.index >= groups) {
                 return;
             }
-            const GroupRange<T> range = shared.range[thread / lanes * lanes];
+            const GroupRange<T> met = shared.range[thread / lanes * lanes];
+            const GroupRange<T> range = group_range(met.low, met.high, met.low == met.low);
             if (thread % lanes == 0) {
                 packed.ranges[group.index] = range;
             }

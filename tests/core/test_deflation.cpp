@@ -212,7 +212,7 @@ TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", 
                     const int64_t runs = 4;
                     const int64_t columns = 11;
                     std::vector<T> means(static_cast<size_t>(runs * columns));
-                    xconv::cpu::ProbeOps{2, &variant}.probe_means(
+                    xconv::cpu::ProbeOps{2, &variant, false}.probe_means(
                         dtype_of<T>, probes, {runs, length, length + gap},
                         {means.data(), runs, columns, columns});
                     for (int64_t i = 0; i < runs * columns; ++i) {
