@@ -7,6 +7,7 @@
 #include "../catch.hpp"
 #include "backend.hpp"
 #include "cpu/conv_signs.hpp"
+#include "cpu/cpu_backend.hpp"
 #include "cpu/probes.hpp"
 #include "cpu/signs.hpp"
 #include "probe_entry.hpp"
@@ -265,7 +266,7 @@ void check_filter(const ConvGeometry &g, std::mt19937_64 &bits)
             std::vector<char> workspace(static_cast<size_t>(pass->workspace()), 'x');
             // The pass uses no backend; a reference to one is still needed.
             xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
-            const auto backend = xconv::make_backend(desc);
+            const auto backend = xconv::cpu::make_cpu_backend(desc);
             Floats dw(once.size(), 0.5F);
             pass->run(*backend, z, dy.data(), false, dw.data(), workspace.data());
             REQUIRE(dw == once);

@@ -15,6 +15,8 @@ namespace {
 
 constexpr xconv::cuda::Stream stream = nullptr;
 
+xconv::cpu::PackingOps cpu() { return {1, &xconv::cpu::best_simd_variant()}; }
+
 /// Numbers with everything in them that a group may hold.
 template <class X> std::vector<X> difficult(Random &random, const Packing &packing)
 {
@@ -72,7 +74,7 @@ TEMPLATE_TEST_CASE("Numbers are packed to the same bits as on the CPU", "[pack]"
         std::vector<uint8_t> got(bytes, 0xAB);
         std::vector<uint8_t> expected(bytes, 0xCD);
         cuda::pack(stream, dtype, packing, rounding, numbers.data(), got.data());
-        xconv::cpu::pack(dtype, packing, rounding, numbers.data(), expected.data(), 1);
+        cpu().pack(dtype, packing, rounding, numbers.data(), expected.data());
         INFO(packing.bits << " bits, " << packing.rows << " x " << packing.numbers << ", groups of "
                           << packing.group);
         REQUIRE(got == expected);
@@ -88,7 +90,7 @@ TEMPLATE_TEST_CASE("Any window is unpacked as on the CPU", "[pack]", float, doub
         const auto numbers = difficult<TestType>(random, packing);
         std::vector<uint8_t> packed(static_cast<size_t>(packing.bytes(compute)));
         const Rounding rounding{random.seed(), xconv::RoundingStream::numbers};
-        xconv::cpu::pack(compute, packing, rounding, numbers.data(), packed.data(), 1);
+        cpu().pack(compute, packing, rounding, numbers.data(), packed.data());
 
         const int64_t first = random.between(0, packing.rows - 1);
         const int64_t rows = random.between(1, packing.rows - first);
@@ -100,8 +102,7 @@ TEMPLATE_TEST_CASE("Any window is unpacked as on the CPU", "[pack]", float, doub
         Output<TestType> got(rows, places.total(), stride);
         Output<TestType> expected(rows, places.total(), stride);
         cuda::unpack(stream, compute, packing, packed.data(), first, offset, places, got.matrix());
-        xconv::cpu::unpack(compute, packing, packed.data(), first, offset, places,
-                           expected.matrix(), 1);
+        cpu().unpack(compute, packing, packed.data(), first, offset, places, expected.matrix());
         INFO(packing.bits << " bits, " << places.count << " runs of " << places.length);
         REQUIRE(std::memcmp(got.data.data(), expected.data.data(),
                             got.data.size() * sizeof(TestType)) == 0);
