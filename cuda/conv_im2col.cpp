@@ -141,18 +141,20 @@ class Im2colForward final : public ForwardPass, private Im2col {
     void run(const Backend &on, const void *x, const void *w, const void *bias, void *y,
              void *workspace) const override
     {
+        // The products are added to the bias: 16-bit results are rounded once.
+        if (bias != nullptr) {
+            spread_bias(device(on).stream(), g_, bias, y);
+        }
         for_parts(g_, cut_, [&](const Part &part) {
             run_part(device(on), part, at(x, x_offset(part), g_.dtype),
-                     at(w, w_offset(part), g_.dtype), at(y, y_offset(part), g_.dtype), workspace);
+                     at(w, w_offset(part), g_.dtype), bias != nullptr,
+                     at(y, y_offset(part), g_.dtype), workspace);
         });
-        if (bias != nullptr) {
-            add_bias(device(on).stream(), g_, bias, y);
-        }
     }
 
   private:
-    void run_part(const DeviceBackend &on, const Part &part, const void *x, const void *w, void *y,
-                  void *matrix) const
+    void run_part(const DeviceBackend &on, const Part &part, const void *x, const void *w,
+                  bool accumulate, void *y, void *matrix) const
     {
         const int64_t points = g_.out_points();
         const int64_t rows = unfolded_rows(g_);
@@ -172,6 +174,7 @@ class Im2colForward final : public ForwardPass, private Im2col {
                       .inner = rows,
                       .a = {w, rows},
                       .b = unfolded,
+                      .accumulate = accumulate,
                       .out = y,
                       .out_stride = g_.y_channel},
                      part, {0, w_group()}, steps, {g_.y_sample(), y_group()});

@@ -7,7 +7,7 @@ namespace xconv::cuda {
 
 namespace {
 
-template <class T> struct AddBias {
+template <class T, bool kAdd> struct PlaceBias {
     int64_t channels, points;
     int64_t channel_stride;
     const T *bias;
@@ -19,9 +19,21 @@ template <class T> struct AddBias {
         const Quotient plane = divide(i, points);
         const int64_t channel = divide(plane.quotient, channels).remainder;
         T &value = y[plane.quotient * channel_stride + plane.remainder];
-        value = T(static_cast<Number>(value) + static_cast<Number>(bias[channel]));
+        const auto before = kAdd ? static_cast<Number>(value) : Number(0);
+        value = T(before + static_cast<Number>(bias[channel]));
     }
 };
+
+template <bool kAdd>
+void place_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
+{
+    with_tensor_type(g.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        launch_elements(PlaceBias<T, kAdd>{g.out_channels, g.out_points(), g.y_channel,
+                                           static_cast<const T *>(bias), static_cast<T *>(y)},
+                        g.batch * g.out_channels * g.out_points(), stream);
+    });
+}
 
 /// Few channels leave a device idle, so the batch is shared out too: as many shares
 /// as the scratch memory has room for, whatever the device, so that the order of
@@ -94,12 +106,12 @@ template <class To> struct FinishBias {
 
 void add_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
 {
-    with_tensor_type(g.dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        launch_elements(AddBias<T>{g.out_channels, g.out_points(), g.y_channel,
-                                   static_cast<const T *>(bias), static_cast<T *>(y)},
-                        g.batch * g.out_channels * g.out_points(), stream);
-    });
+    place_bias<true>(stream, g, bias, y);
+}
+
+void spread_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
+{
+    place_bias<false>(stream, g, bias, y);
 }
 
 void backward_bias(Stream stream, const ConvGeometry &g, const void *dy, double beta,
