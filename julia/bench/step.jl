@@ -1,9 +1,10 @@
 # Time of a training step of a network that is mostly convolutions: plain Flux beside
-# xconv(model, Probe(16)), in one process, taken in turns, the best of several, with one
+# xconv(model, SCHEME), Probe(16) unless given, in one process, taken in turns, the best of several, with one
 # thread for both. Run it in an environment that has Flux and XConv:
-#     julia julia/bench/step.jl
+#     julia julia/bench/step.jl [SCHEME]
 using Flux, LinearAlgebra, XConv
 
+scheme = isempty(ARGS) ? Probe(16) : parse(XConv.Scheme, ARGS[1])
 XConv.set_threads!(1)
 batch, channels = 64, 32
 model = Chain(Conv((3, 3), 3 => channels, relu; pad=1),
@@ -19,9 +20,9 @@ function step_of(m)
         Flux.gradient(m -> Flux.logitcrossentropy(m(x), y), m)[1])
 end
 BLAS.set_num_threads(1)
-plain, sketched = step_of(deepcopy(model)), step_of(xconv(deepcopy(model), Probe(16)))
+plain, sketched = step_of(deepcopy(model)), step_of(xconv(deepcopy(model), scheme))
 plain(), sketched()
 times = [(@elapsed(plain()), @elapsed(sketched())) for _ in 1:6]
 best_plain, best_sketched = minimum(first, times), minimum(last, times)
-println("training step: Flux $(round(best_plain; digits=3)) s, XConv $(round(best_sketched; digits=3)) s, " *
+println("training step: Flux $(round(best_plain; digits=3)) s, XConv with $scheme $(round(best_sketched; digits=3)) s, " *
       "$(round(best_plain / best_sketched; digits=2)) times faster")

@@ -1,7 +1,7 @@
 # The report of memory_report as a picture: bytes kept by each layer of a ResNet-18
 # with BatchNorm, before and after conversion.
 #
-#   julia examples/memory_plot.jl [FILE.svg]
+#   julia examples/memory_plot.jl [FILE.svg] [SCHEME]
 using Flux
 using XConv
 
@@ -57,7 +57,8 @@ function svg(rows; width=760, left=130)
 end
 
 function main(args)
-    rows = memory_report(resnet18(32), randn(Float32, 32, 32, 3, 32); scheme=Probe(16))
+    scheme = length(args) < 2 ? Probe(16) : parse(XConv.Scheme, args[2])
+    rows = memory_report(resnet18(32), randn(Float32, 32, 32, 3, 32); scheme)
     file = isempty(args) ? "memory.svg" : args[1]
     write(file, svg(rows))
     println("wrote $file")

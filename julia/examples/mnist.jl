@@ -1,29 +1,44 @@
-# The manuscript's MNIST network: three convolutions, Adam with step 3e-3, exact or
-# with probed filter gradients, from the original IDX files (MNIST, Fashion-MNIST).
-#
-#   julia examples/mnist.jl [--data DIR] [--batch 128] [--probes 0,8,32] [--epochs 3]
-#                           [--images 60000] [--seed 0]
-#
-# One training for every batch size and number of probes (0 is exact), as lists with
-# commas. At the end the rows of the manuscript's table: validation accuracy, for
-# which the manuscript trained 20 epochs.
+# The manuscript's MNIST network: three convolutions, Adam with step 3e-3, exact or with
+# any scheme, from the original IDX files (MNIST, Fashion-MNIST).
 using Flux
 using Random
 using XConv
 
+const HELP = """
+    julia examples/mnist.jl [options]
+
+One training for every batch size and scheme. At the end the rows of the manuscript's
+table: validation accuracy, for which the manuscript trained 20 epochs.
+
+    --data DIR       folder of the IDX files, gzipped or not [/usr/share/datasets/fashion-mnist]
+    --schemes LIST   such as "Exact() Probe(32) Quantize(2)" [what --probes says]
+    --probes LIST    numbers of probes, 0 is exact [0,8,32]
+    --batch LIST     batch sizes [128]
+    --budget KIB     train also with the schemes that XConv.advise chooses, after the first
+                     training, to keep so much for the backward pass [none]
+    --epochs N       [3]
+    --images N       of the training set [60000]
+    --seed N         [0]
+"""
 const DEFAULTS = Dict("data" => "/usr/share/datasets/fashion-mnist", "batch" => "128",
-    "probes" => "0,8,32", "epochs" => "3", "images" => "60000", "seed" => "0")
+    "schemes" => "", "probes" => "0,8,32", "budget" => "", "epochs" => "3", "images" => "60000",
+    "seed" => "0")
 
 function options(args)
     chosen = copy(DEFAULTS)
     iseven(length(args)) || error("every option takes a value: --batch 256")
     for (name, value) in Iterators.partition(args, 2)
         key = replace(name, r"^--" => "")
-        haskey(chosen, key) ||
-            error("unknown option $name, known: --$(join(sort!(collect(keys(DEFAULTS))), " --"))")
+        haskey(chosen, key) || error("unknown option $name; --help lists them")
         chosen[key] = value
     end
     return chosen
+end
+
+function schemes_of(o)
+    isempty(o["schemes"]) || return XConv.Scheme[parse(XConv.Scheme, m.match)
+                                                 for m in eachmatch(r"\w+\([^)]*\)", o["schemes"])]
+    return XConv.Scheme[r == 0 ? Exact() : Probe(r) for r in parse.(Int, split(o["probes"], ','))]
 end
 
 """Bytes of a file, gzipped or not."""
@@ -63,42 +78,73 @@ function accuracy(model, x, y)
     return correct / size(x, 4)
 end
 
-function train(r, train_set, validation; batch, epochs, seed)
+loss(model, x, y) = Flux.logitcrossentropy(model(x), y)
+
+"""Train a new network with these schemes; its accuracy, and itself."""
+function train(schemes, train_set, validation; batch, epochs, seed)
     Random.seed!(seed)
-    model = r == 0 ? network() : xconv(network(), Probe(r))
+    model = xconv(network(), schemes)
     state = Flux.setup(Adam(3e-3), model)
     loader = Flux.DataLoader(train_set; batchsize=batch, shuffle=true, partial=false)
     bar = XConv.ProgressBar(epochs * length(loader))
     for epoch in 1:epochs, (x, y) in loader
-        loss, gradients = Flux.withgradient(m -> Flux.logitcrossentropy(m(x), y), model)
+        value, gradients = Flux.withgradient(m -> loss(m, x, y), model)
         Flux.update!(state, model, gradients[1])
-        XConv.step!(bar, "r = $r, epoch $epoch, loss $(round(loss; digits=3))")
+        XConv.step!(bar, "$(label(schemes)), epoch $epoch, loss $(round(value; digits=3))")
     end
-    return accuracy(model, validation...)
+    return accuracy(model, validation...), model
+end
+
+label(scheme::XConv.Scheme) = string(scheme)
+label(advice::XConv.ModelAdvice) = "advised, $(Base.format_bytes(XConv.total_bytes(advice)))"
+
+"""Advice for a trained network, on the first batch."""
+function advised(model, train_set, batch, budget)
+    images, labels = train_set
+    n = min(batch, size(images, 4))
+    advice = XConv.advise(model, (images[:, :, :, 1:n], labels[:, 1:n]), loss; budget)
+    display(advice)
+    println()
+    return advice
 end
 
 function main(args)
+    any(in(("--help", "-h")), args) && return print(HELP)
     o = options(args)
     number(key) = parse(Int, o[key])
-    probes = parse.(Int, split(o["probes"], ','))
+    schemes = schemes_of(o)
     train_set = load_set(o["data"], "train", number("images"))
     validation = load_set(o["data"], "t10k", typemax(Int))
     batches = parse.(Int, split(o["batch"], ','))
     sample = train_set[1][:, :, :, 1:min(end, first(batches))]
-    any(>(0), probes) && memory_report(network(), sample; scheme=Probe(maximum(probes)))
+    for scheme in schemes
+        scheme == Exact() || memory_report(network(), sample; scheme)
+    end
 
-    results = [train(r, train_set, validation; batch, epochs=number("epochs"), seed=number("seed"))
-               for r in probes, batch in batches]
-    print_table(probes, batches, results)
+    common = (epochs=number("epochs"), seed=number("seed"))
+    results = Matrix{Any}(undef, length(schemes), 0)
+    rows = map(label, schemes)
+    for batch in batches
+        trained = [train(s, train_set, validation; batch, common...) for s in schemes]
+        column = Any[first(t) for t in trained]
+        if !isempty(o["budget"])
+            advice = advised(last(trained[1]), train_set, batch, 1024 * number("budget"))
+            push!(column, first(train(advice, train_set, validation; batch, common...)))
+            length(rows) < length(column) && push!(rows, label(advice))
+        end
+        results = isempty(results) ? reshape(column, :, 1) : hcat(results, column)
+    end
+    print_table(rows, batches, results)
     return results
 end
 
-function print_table(probes, batches, results)
-    println("\n|         | ", join(("B=$b" for b in batches), " | "), " |")
-    println("|:-------:|", ":------:|"^length(batches))
-    for (r, row) in zip(probes, eachrow(results))
+function print_table(rows, batches, results)
+    width = maximum(length, rows)
+    println("\n| ", " "^width, " | ", join((rpad("B=$b", 6) for b in batches), " | "), " |")
+    println("|:", "-"^width, ":|", ":------:|"^length(batches))
+    for (name, row) in zip(rows, eachrow(results))
         cells = (rpad(round(a; digits=4), 6, '0') for a in row)
-        println("| ", rpad(r == 0 ? "default" : "ps=$r", 7), " | ", join(cells, " | "), " |")
+        println("| ", rpad(name, width), " | ", join(cells, " | "), " |")
     end
 end
 

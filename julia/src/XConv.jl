@@ -28,6 +28,7 @@ include("companions.jl")
 include("override.jl")
 include("legacy.jl")
 include("memory.jl")
+include("advise.jl")
 include("progress.jl")
 include("model.jl")
 

@@ -31,6 +31,7 @@ end
     XCONV_QUERY_DB_BYTES)
 @enumerators(XCONV_POOL_OUT_SIZE_0, XCONV_POOL_OUT_SIZE_1, XCONV_POOL_OUT_SIZE_2,
     XCONV_POOL_INDEX_BITS, XCONV_POOL_INDEX_BYTES)
+@enumerators(XCONV_ADVISE_CAPACITY, XCONV_ADVISE_WORKSPACE)
 
 const Triple = NTuple{3,Int64}
 
@@ -89,6 +90,26 @@ struct PoolDesc
     stride::Triple
     pad_begin::Triple
     pad_end::Triple
+end
+
+struct AdviseOptions
+    struct_size::Csize_t
+    draws::Int32
+    reserved::Int32
+    budget_bytes::Int64
+    max_noise::Float64
+    seconds::Float64
+    seed::UInt64
+end
+
+struct AdviceEntry
+    kept_bytes::Int64
+    relative_variance::Float64
+    variance_error::Float64
+    milliseconds::Float64
+    on_front::Int32
+    recommended::Int32
+    scheme::SchemeDesc
 end
 
 """Julia's mirror of each struct of the header."""
@@ -167,6 +188,13 @@ const Bytes = Ptr{Cvoid}
     workspace::Bytes, workspace_bytes::Csize_t)::Status
 @api xconv_backward_bias(context::Handle, plan::Handle, dy::Bytes, beta::Float64,
     db::Bytes)::Status
+
+@api xconv_advise_query(context::Handle, conv::Ref{ConvDesc}, options::Ref{AdviseOptions},
+    need::Int32, value::Ref{Int64})::Status
+@api xconv_advise(context::Handle, conv::Ref{ConvDesc}, x::Bytes, dy::Bytes,
+    options::Ref{AdviseOptions}, advice::Ref{AdviceEntry}, entry_bytes::Csize_t,
+    capacity::Csize_t, count::Ref{Csize_t}, batch_noise::Ref{Float64}, workspace::Bytes,
+    workspace_bytes::Csize_t)::Status
 
 @api xconv_relu_mask_bytes(count::Int64, bytes::Ref{Int64})::Status
 @api xconv_relu_forward(context::Handle, dtype::Int32, count::Int64, negative_slope::Float64,

@@ -40,6 +40,9 @@ end
 """A descriptor of contexts on this device, for the running task."""
 context_desc(d::CPU) = ContextDesc(sizeof(ContextDesc), XCONV_CPU, 0, d.threads, 0, C_NULL)
 
+"""What has to live as long as a context that was made from `context_desc(d)`."""
+context_owner(d::Device) = nothing
+
 """What tells devices apart in the cache of plans."""
 device_key(d::CPU) = (XCONV_CPU, Int32(0), d.threads)
 

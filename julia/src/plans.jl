@@ -3,11 +3,12 @@
 
 mutable struct Context
     handle::Handle
+    owner::Any    # of what the descriptor points to
 
-    function Context(desc::ContextDesc)
+    function Context(desc::ContextDesc, owner=nothing)
         handle = Ref{Handle}(C_NULL)
         check(xconv_context_create(Ref(desc), handle))
-        return finalizer(destroy, new(handle[]))
+        return finalizer(destroy, new(handle[], owner))
     end
 end
 
@@ -144,7 +145,7 @@ function context(d::Device)
         CONTEXTS_KEY)::Dict{ContextDesc,Context}
     desc = context_desc(d)
     haskey(mine, desc) || length(mine) < MOST_CONTEXTS || empty!(mine)
-    return get!(() -> Context(desc), mine, desc)
+    return get!(() -> Context(desc, context_owner(d)), mine, desc)
 end
 
 """The context to run a plan's passes on, now."""

@@ -94,6 +94,26 @@ function show_call(io, name, argument, keywords, defaults)
     print(io, name, "(", argument, isempty(changed) ? "" : "; ", join(changed, ", "), ")")
 end
 
+"""
+    parse(XConv.Scheme, text)
+
+The scheme that is printed as `text`, such as `"Probe(8; bits=2)"`; nothing is evaluated.
+"""
+function Base.parse(::Type{Scheme}, text::AbstractString)
+    e = Meta.parse(text; raise=false)
+    names = Dict(:Exact => Exact, :Probe => Probe, :Quantize => Quantize)
+    e isa Expr && e.head === :call && haskey(names, e.args[1]) || throw(ArgumentError(
+        "a scheme is Exact(), Probe(r; …) or Quantize(bits; …), got $(repr(text))"))
+    isoptions(a) = a isa Expr && a.head in (:parameters, :kw)
+    options = vcat((a.head === :kw ? [a] : a.args for a in e.args[2:end] if isoptions(a))...)
+    keywords = [o.args[1] => literal(o.args[2]) for o in options]
+    return names[e.args[1]](map(literal, filter(!isoptions, e.args[2:end]))...; keywords...)
+end
+
+literal(value::Union{Integer,Bool}) = value
+literal(value::QuoteNode) = value.value
+literal(value) = throw(ArgumentError("not a number, true, false or a :name: $value"))
+
 SchemeDesc(::Exact) =
     SchemeDesc(sizeof(SchemeDesc), XCONV_IDENTITY, XCONV_RADEMACHER, 0, 0, 0, 0)
 SchemeDesc(s::Quantize) =

@@ -46,8 +46,10 @@ end
             XConv.plan_for(XConv.ConvDesc(Float32, (8, 8, 4, b), (3, 3, 4, 2),
                 XConv.ConvOptions(Val(2))), Exact(), XConv.CPU(1), cache)
         end
-        return XConv.live_plans[]
+        return GC.@preserve cache XConv.live_plans[]
     end
+    GC.gc()      # plans of other tests must not die in between
+    GC.gc()
     before = XConv.live_plans[]
     @test make_and_drop() == before + 20
     GC.gc()

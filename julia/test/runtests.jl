@@ -10,10 +10,20 @@ XConv.set_threads!(1)
 # Every test set starts from the seed set last, so that each run draws the same.
 Random.seed!(20)
 
+"""Why the tests on a GPU cannot run, or nothing when they can."""
+function cuda_missing()
+    Base.find_package("CUDA") === nothing && return "CUDA.jl is not installed in this environment"
+    cuda = Base.require(Base.PkgId(Base.UUID("052768ef-5323-5732-b1bb-66c8b64840ba"), "CUDA"))
+    Base.invokelatest(cuda.functional) || return "CUDA.jl finds no working GPU here"
+    x = Base.invokelatest(cuda.zeros, Float32, 1)
+    Base.invokelatest(XConv.supports, x) || return "this libxconv has no CUDA backend"
+    return nothing
+end
+
 run_all() = @testset "XConv" begin
     include("oracle.jl")
-    for part in ("header", "library", "schemes", "convolution", "devices", "plans", "companions", "legacy",
-                 "memory")
+    for part in ("header", "library", "schemes", "convolution", "devices", "halves", "plans", "companions", "legacy",
+                 "memory", "advise")
         @testset "$part" begin
             include("$part.jl")
         end
@@ -24,6 +34,15 @@ run_all() = @testset "XConv" begin
         file = joinpath(@__DIR__, "threads.jl")
         @test success(pipeline(`$(Base.julia_cmd()) --startup-file=no -t 2 --project=$project $file`;
             stdout=stdout, stderr=stderr))
+    end
+
+    reason = cuda_missing()
+    if reason === nothing
+        @testset "CUDA" begin
+            include("cuda/runtests.jl")
+        end
+    else
+        @info "CUDA part SKIPPED: $reason"
     end
 
     if Base.find_package("Flux") === nothing

@@ -7,6 +7,7 @@
     @test length(Set([Probe(8), Probe(8), Exact()])) == 2
     for s in [SCHEMES; Exact(); Probe(64)]
         @test eval(Meta.parse(repr(s))) == s   # what is printed can be read back
+        @test parse(XConv.Scheme, repr(s)) === s
     end
     @test repr(Probe(64)) == "Probe(64)"
     @test repr(Probe(4; projection=:independent)) == "Probe(4; projection=:independent)"
@@ -34,6 +35,11 @@ end
     end
     @test err isa ArgumentError
     @test all(w -> occursin(w, err.msg), words)
+end
+
+@testset "text that is no scheme: $text" for text in
+        ("Probe", "Probe(", "exit()", "Probe(exit())", "Probe(8; mean=exit())", "8", "", "Probe(0)")
+    @test_throws ArgumentError parse(XConv.Scheme, text)
 end
 
 @testset "descriptors" begin

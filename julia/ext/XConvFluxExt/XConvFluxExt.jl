@@ -23,5 +23,6 @@ include("recognise.jl")
 include("layers.jl")
 include("convert.jl")
 include("report.jl")
+include("advise.jl")
 
 end

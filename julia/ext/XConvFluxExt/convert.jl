@@ -6,17 +6,36 @@ improves(::Union{Conv,CrossCor,MaxPools,MeanPools,Dropout}) = true
 improves(::Normalisations) = true
 improves(l::Dense) = one_bit(l.σ) !== nothing
 
-"""One walk: what to do with convolutions, which layers to take, and what was done
-already, so that a layer that occurs twice stays one layer."""
-mutable struct Conversion
-    scheme::Scheme
+"""One walk: what to do with convolutions and with normalisations, which layers to take,
+and what was done already, so that a layer that occurs twice stays one layer."""
+struct Conversion
+    convolutions::Iterators.Stateful
+    others::Scheme
     select::Any
-    skip_next::Bool
     done::IdDict{Any,Any}
 end
+Conversion(convolutions, others, select) =
+    Conversion(Iterators.Stateful(convolutions), others, select, IdDict{Any,Any}())
 
-XConv.xconv(model, scheme::Scheme; skip_first::Bool=true, select=layer -> true) =
-    converted(model, Conversion(scheme, select, skip_first, IdDict{Any,Any}()))
+function XConv.xconv(model, scheme::Scheme; skip_first::Bool=true, select=layer -> true)
+    schemes = Iterators.flatten((skip_first ? (Exact(),) : (), Iterators.repeated(scheme)))
+    return converted(model, Conversion(schemes, scheme, select))
+end
+
+function XConv.xconv(model, schemes::AbstractVector{<:Scheme}; select=layer -> true)
+    c = Conversion(schemes, all(s -> s isa Exact, schemes) ? Exact() : Quantize(8), select)
+    new = converted(model, c)
+    left = length(c.convolutions)
+    left == 0 || throw(ArgumentError("$(length(schemes)) schemes were given, but the model has " *
+        "$(length(schemes) - left) convolutions to convert"))
+    return new
+end
+
+function next_scheme!(c::Conversion)
+    isempty(c.convolutions) && throw(ArgumentError(
+        "there are more convolutions to convert in the model than schemes were given"))
+    return popfirst!(c.convolutions)
+end
 
 function converted(node, c::Conversion)
     ismutable(node) || improves(node) || return convert_node(node, c)
@@ -43,10 +62,8 @@ end
 
 # The other layers keep what they keep without any choice.
 scheme_for(layer, c) = Exact()
-scheme_for(::Normalisations, c) = c.scheme
-scheme_for(::Union{Conv,CrossCor}, c) = take_skip!(c) ? Exact() : c.scheme
-
-take_skip!(c) = (skip = c.skip_next; c.skip_next = false; skip)
+scheme_for(::Normalisations, c) = c.others
+scheme_for(::Union{Conv,CrossCor}, c) = next_scheme!(c)
 
 """A function of `n` arrays inside a container."""
 function convert_function(f, n, c)

@@ -43,17 +43,22 @@ function normalised(l, scheme, x, γ, β)
     return y
 end
 
+# Sums of Float16 are taken in Float32: they would overflow, or lose all digits.
+wide(::Type{T}) where {T} = T
+wide(::Type{Float16}) = Float32
+
 function normalise_fresh(l, x::AbstractArray{T}, γ, β) where {T}
+    W = wide(T)
     s = norm_shape(l, x)
     xi = reshape(x, s.internal)
     n = prod(map(d -> s.internal[d], s.reduce))
-    mean = sum(xi; dims=s.reduce) ./ T(n)
+    mean = sum(W, xi; dims=s.reduce) ./ W(n)
     x̂ = xi .- mean
-    var = sum(abs2, x̂; dims=s.reduce) ./ T(n)
-    inv_std = @. inv(sqrt(var + T(s.ε)))
+    var = sum(abs2, x̂; dims=s.reduce) ./ W(n)
+    inv_std = @. inv(sqrt(var + W(s.ε)))
     x̂ .*= inv_std
     track_statistics!(l, mean, var, n)
-    y = reshape(scale_and_shift(x̂, in_shape(γ, s), in_shape(β, s)), size(x))
+    y = reshape(scale_and_shift(T, x̂, in_shape(γ, s), in_shape(β, s)), size(x))
     return y, x̂, inv_std
 end
 
@@ -61,12 +66,12 @@ in_shape(::Nothing, s) = nothing
 in_shape(γ, s) = reshape(γ, s.parameters)
 
 # Always a new array: the activation will overwrite it.
-scale_and_shift(x̂, ::Nothing, ::Nothing) = copy(x̂)
-scale_and_shift(x̂, γ, β) = γ .* x̂ .+ β
+scale_and_shift(::Type{T}, x̂, ::Nothing, ::Nothing) where {T} = T.(x̂)
+scale_and_shift(::Type{T}, x̂, γ, β) where {T} = T.(γ .* x̂ .+ β)
 
 function ChainRulesCore.rrule(::typeof(normalised), l, scheme, x::AbstractArray, γ, β)
     y, x̂, inv_std = normalise_fresh(l, x, γ, β)
-    kept = pack(scheme, x̂)
+    kept = pack(scheme, x̂, eltype(x))
     return y, normalised_pullback_of(kept, inv_std, γ, norm_shape(l, x), size(x))
 end
 
@@ -75,7 +80,7 @@ function normalised_pullback_of(kept, inv_std, γ, s, xsize)
         dy = unthunk(Δ)
         dy isa AbstractZero && return (NoTangent(), NoTangent(), NoTangent(), dy, dy, dy)
         dyi = reshape(dy, s.internal)
-        x̂ = unpack(kept, eltype(dyi))
+        x̂ = unpack(kept, wide(eltype(dyi)))
         dx = @thunk(reshape(∇normalise(dyi, x̂, inv_std, in_shape(γ, s), s), xsize))
         dγ, dβ = ∇scale_and_shift(dyi, x̂, γ, s)
         return NoTangent(), NoTangent(), NoTangent(), dx, dγ, dβ
@@ -86,17 +91,19 @@ end
 ∇scale_and_shift(dy, x̂, ::Nothing, s) = (NoTangent(), NoTangent())
 function ∇scale_and_shift(dy, x̂, γ, s)
     others = Tuple(d for d in eachindex(s.parameters) if s.parameters[d] == 1)
-    return @thunk(reshape(sum(dy .* x̂; dims=others), size(γ))),
-        @thunk(reshape(sum(dy; dims=others), size(γ)))
+    T, W = eltype(dy), eltype(x̂)
+    return @thunk(T.(reshape(sum(dy .* x̂; dims=others), size(γ)))),
+        @thunk(T.(reshape(sum(W, dy; dims=others), size(γ))))
 end
 
 """dx of one normalisation: the part of γ dy that changes neither mean nor variance."""
 function ∇normalise(dy::AbstractArray{T}, x̂, inv_std, γ, s) where {T}
-    n = T(prod(map(d -> s.internal[d], s.reduce)))
+    W = eltype(x̂)
+    n = W(prod(map(d -> s.internal[d], s.reduce)))
     g = γ === nothing ? dy : γ .* dy
-    mean_g = sum(g; dims=s.reduce) ./ n
+    mean_g = sum(W, g; dims=s.reduce) ./ n
     mean_gx = sum(g .* x̂; dims=s.reduce) ./ n
-    return @. inv_std * (g - mean_g - x̂ * mean_gx)
+    return @. T(inv_std * (g - mean_g - x̂ * mean_gx))
 end
 
 """Update the running statistics as Flux does: the unbiased variance, averaged over
@@ -127,17 +134,17 @@ packed_type(::Scheme) = Int16
 packed_type(::Quantize) = Int8
 packed_type(s::Probe) = s.bits == 0 ? Int16 : Int8
 
-pack(::Exact, x̂::AbstractArray) = x̂
-function pack(scheme::Scheme, x̂::AbstractArray{T}) where {T}
-    largest = maximum(abs, x̂; init=zero(T))
+pack(::Exact, x̂::AbstractArray{T}, ::Type{T}) where {T} = x̂
+pack(::Exact, x̂::AbstractArray, ::Type{T}) where {T} = T.(x̂)
+function pack(scheme::Scheme, x̂::AbstractArray{W}, T::Type) where {W}
+    largest = maximum(abs, x̂; init=zero(W))
     # NaN and Inf have no place in a fixed-point format, and must not get lost.
-    isfinite(largest) && largest > 0 || return x̂
+    isfinite(largest) && largest > 0 || return pack(Exact(), x̂, T)
     return pack_as(packed_type(scheme), x̂, largest, XConv.draw_seed(scheme, nothing))
 end
 
-function pack_as(::Type{I}, x̂::AbstractArray{T}, largest, seed) where {I,T}
-    # In Float32 at least; one multiple is left for rounding up.
-    step = oftype(one(promote_type(T, Float32)), largest) / (typemax(I) - 1)
+function pack_as(::Type{I}, x̂::AbstractArray, largest, seed) where {I}
+    step = largest / (typemax(I) - 1)      # one multiple is left for rounding up
     multiples = XConv.allocate(XConv.device(x̂), I, size(x̂))
     multiples .= rounded.(I, x̂, step, seed, LinearIndices(x̂))
     return Packed{typeof(step),typeof(multiples)}(multiples, step)
@@ -146,8 +153,9 @@ end
 @inline rounded(::Type{I}, value, step, seed, place) where {I} =
     unsafe_trunc(I, floor(value / step + uniform(typeof(step), seed, place)))
 
-unpack(x̂, ::Type) = x̂
-unpack(p::Packed, ::Type{T}) where {T} = T.(p.multiples .* p.step)
+unpack(x̂::AbstractArray{W}, ::Type{W}) where {W} = x̂
+unpack(x̂::AbstractArray, ::Type{W}) where {W} = W.(x̂)
+unpack(p::Packed, ::Type{W}) where {W} = p.multiples .* W(p.step)
 
 """A number in [0, 1) that depends on seed and place only (SplitMix64)."""
 @inline function uniform(::Type{T}, seed::UInt64, i::Integer) where {T}

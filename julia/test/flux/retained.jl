@@ -54,8 +54,17 @@ relative(model, x) = XConv.kept_bytes(Zygote.pullback((m, x) -> m(x), model, x)[
                   SkipConnection(Conv((3, 3), 8 => 8; pad=1), (a, b) -> cat(a, b; dims=3)))
         @test measured(layer) < slack
     end
+    # Numbers of few bits, and two Float32 for each group of about 512.
+    for bits in (1, 2, 4, 8)
+        layer = xconv(Chain(Conv((3, 3), 8 => 8; pad=1)), Quantize(bits); skip_first=false)
+        @test relative(layer, x) < bits / 32 + 1 / 256 + 0.002
+    end
+    few = xconv(Chain(Conv((3, 3), 8 => 8; pad=1)), Probe(16; projection=:independent, mean=true,
+        bits=2); skip_first=false)
+    @test relative(few, x) < (16 * 2 + 8) / 256 / 32 + 0.01
     for layer in (BatchNorm(8, relu), InstanceNorm(8), GroupNorm(8, 2), LayerNorm(16, 16))
         @test measured(layer) < 1 / 2 + 1 / 32 + slack
+        @test relative(xconv(Chain(layer), Quantize(2)), x) < 1 / 4 + 1 / 32 + slack
         @test relative(xconv(Chain(layer), Exact()), x) < 1 + 1 / 32 + slack
         @test relative(Chain(layer), x) > 1.9
     end
@@ -73,9 +82,14 @@ end
     before, after = whole(mnist_net(), Probe(16), randn(Float32, 28, 28, 1, 64))
     @info "manuscript's network keeps $(round(before / after; digits=1)) times less"
     @test before >= 8 * after
-    before, after = whole(resnet18(32), Probe(16), randn(Float32, 32, 32, 3, 32))
-    @info "ResNet-18 keeps $(round(before / after; digits=1)) times less"
-    @test before >= 4 * after
+    for (scheme, least) in ((Probe(16), 4), (Quantize(2), 7))
+        before, after = whole(resnet18(32), scheme, randn(Float32, 32, 32, 3, 32))
+        @info "ResNet-18 keeps $(round(before / after; digits=1)) times less with $scheme"
+        @test before >= least * after
+    end
+    before, after = whole(mnist_net(), Quantize(2), randn(Float32, 28, 28, 1, 64))
+    @info "manuscript's network keeps $(round(before / after; digits=1)) times less with Quantize(2)"
+    @test before >= 16 * after
 end
 
 @testset "dx of the first layer is never computed" begin

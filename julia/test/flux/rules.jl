@@ -81,8 +81,8 @@ end
                                                       ((Probe(2), 2), (Quantize(2), 1), (Probe(2; bits=1), 1))
     x = randn(MersenneTwister(5), Float32, 40, 5)
     Random.seed!(1)
-    packed = FluxExt.pack(scheme, x)
-    unpacked() = FluxExt.unpack(FluxExt.pack(scheme, x), Float32)
+    packed = FluxExt.pack(scheme, x, Float32)
+    unpacked() = FluxExt.unpack(FluxExt.pack(scheme, x, Float32), Float32)
     @test sizeof(packed.multiples) == bytes * length(x)
     @test maximum(abs, FluxExt.unpack(packed, Float32) - x) <= packed.step
     # Rounding is random, and right on average: in 400 draws of a step s the mean is
@@ -90,10 +90,10 @@ end
     draws = [Float64.(unpacked()) for _ in 1:400]
     @test maximum(abs, sum(draws) / 400 - x) < 5 * packed.step / 2 / 20
     @test draws[1] != draws[2]
-    @test FluxExt.pack(Exact(), x) === x
+    @test FluxExt.pack(Exact(), x, Float32) === x
     for bad in (NaN32, Inf32)
         x[3] = bad
         @test isequal(unpacked(), x)
     end
-    @test FluxExt.unpack(FluxExt.pack(scheme, zeros(Float32, 3)), Float32) == zeros(3)
+    @test FluxExt.unpack(FluxExt.pack(scheme, zeros(Float32, 3), Float32), Float32) == zeros(3)
 end

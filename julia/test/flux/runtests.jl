@@ -13,7 +13,8 @@ end
 println("Julia ", VERSION)
 
 include("models.jl")
-for part in ("rules", "layers", "conversion", "recognise", "training", "override", "retained")
+for part in ("rules", "layers", "conversion", "recognise", "training", "override", "retained", "devices",
+             "advise")
     @testset "$part" begin
         include("$part.jl")
     end

@@ -48,7 +48,8 @@ end
         Flux.flatten, Dense(48 => 2))
     loss(m) = Flux.logitcrossentropy(m(x), y)
     reference = arrays(Zygote.gradient(loss, model)[1])
-    for scheme in (Probe(8), Probe(2; projection=:independent), Probe(8; projection=:orthogonal))
+    for scheme in (Probe(8), Probe(2; projection=:independent), Probe(8; projection=:orthogonal),
+                   Quantize(1), Probe(4; projection=:independent, mean=true, bits=2, group=16))
         sketched = xconv(model, scheme; skip_first=false)
         Random.seed!(3)
         draws = [arrays(Zygote.gradient(loss, sketched)[1]) for _ in 1:400]

@@ -1,0 +1,145 @@
+# A scheme for every convolution of a model. One forward and backward pass measures
+# them all: the gradient of a layer's output is there exactly when its turn comes in the
+# backward pass, so no more than one layer's tensors are held for it.
+
+"""Exact for the gradient; on the way back it measures what other schemes would do."""
+struct Measure <: Scheme
+    on::Bool
+    seconds::Float64
+    draws::Int
+    seed::Int
+    calls::Vector{Any}       # of one layer: advice and |dw|² of each
+    bar::XConv.ProgressBar
+end
+
+function ChainRulesCore.rrule(::typeof(XConv.convolve), x::AbstractArray, w::AbstractArray, b,
+                              m::Measure, rng, o::ConvOptions)
+    y, convolve_pullback = ChainRulesCore.rrule(XConv.convolve, x, w, b, Exact(), rng, o)
+    function measured_pullback(Δ)
+        dy = unthunk(Δ)
+        tangents = convolve_pullback(dy)
+        m.on && !(dy isa AbstractZero) && note!(m, x, dy, w, unthunk(tangents[3]), o)
+        return tangents
+    end
+    return y, measured_pullback
+end
+
+function note!(m::Measure, x, dy, w, dw, o)
+    advice = XConv.advise(x, dy, w, o; seconds=m.seconds, draws=m.draws, seed=m.seed)
+    push!(m.calls, (advice, Float64(sum(abs2, dw))))
+    XConv.step!(m.bar)
+    return nothing
+end
+
+function XConv.advise(model, batch, loss; budget::Integer, seconds::Real=60, draws::Integer=4,
+                      seed::Integer=0, skip_first::Bool=true, select=layer -> true,
+                      progress::Bool=stderr isa Base.TTY)
+    state = copy(Random.default_rng())
+    try
+        # A copy, since a pass moves running statistics.
+        copied = Flux.testmode!(XConv.exact(deepcopy(model)), :auto)
+        n = count(is_convolution, Flux.modules(XConv.xconv(copied, Exact(); select)))
+        n > 0 || throw(ArgumentError("the model has no convolution that xconv converts"))
+        first_measured = skip_first ? 2 : 1
+        bar = XConv.ProgressBar(n - first_measured + 1; on=progress)
+        measures = [Measure(i >= first_measured, seconds / n, draws, seed, Any[], bar) for i in 1:n]
+        arguments = batch isa Tuple ? batch : (batch,)
+        measured = XConv.xconv(copied, measures; select)
+        Zygote.gradient(m -> loss(m, arguments...), measured)
+        return choose(map(m -> layer_of(m, measured), measures), map(m -> choices_of(m.calls), measures),
+            copied, arguments, loss, select, budget)
+    finally
+        copy!(Random.default_rng(), state)
+    end
+end
+
+is_convolution(m) = m isa LowMemory && m.layer isa Union{Conv,CrossCor}
+layer_of(measure, model) =
+    only(m.layer for m in Flux.modules(model) if is_convolution(m) && m.scheme === measure)
+
+# ------------------------------------------------------------- choices of one layer
+
+const Choice = NamedTuple{(:scheme, :bytes, :noise),Tuple{Scheme,Int,Float64}}
+const KEPT_BY_OTHERS = Choice((Exact(), 0, 0.0))    # the data, or a layer without gradient
+
+"""
+Bytes and noise of every scheme for a layer. Where it was called more than once, bytes
+add up, and so do the variances, on the scale of the whole gradient.
+"""
+function choices_of(calls)
+    isempty(calls) && return [KEPT_BY_OTHERS]
+    total = sum(last, calls)
+    schemes = intersect(map(c -> map(r -> r.scheme, c[1]), calls)...)
+    rows = [[c[1][findfirst(r -> r.scheme == s, c[1])] for c in calls] for s in schemes]
+    weights = total > 0 ? map(c -> c[2] / total, calls) : zeros(length(calls))
+    return pareto([Choice((s, sum(r -> r.kept_bytes, of), sum(weights .* map(r -> r.relative_variance, of))))
+                   for (s, of) in zip(schemes, rows)])
+end
+
+"""Those that no other beats, the fewest bytes first."""
+function pareto(choices)
+    front = Choice[]
+    for c in sort(choices; by=c -> (c.bytes, c.noise))
+        (isempty(front) || c.noise < front[end].noise) && push!(front, c)
+    end
+    return front
+end
+
+# -------------------------------------------------------------- choices of all layers
+
+"""What the rest of the network keeps whatever the convolutions keep, then the best use of
+what the budget leaves."""
+function choose(layers, choices, model, arguments, loss, select, budget)
+    least = [first(c).scheme for c in choices]
+    fixed = kept_in_loss(XConv.xconv(model, least; select), arguments, loss) -
+            sum(c -> first(c).bytes, choices)
+    smallest = fixed + sum(c -> first(c).bytes, choices)
+    smallest <= budget || throw(ArgumentError("budget = $budget bytes: the least this model can " *
+        "keep for the backward pass is $smallest, of which convolutions take $(smallest - fixed)"))
+    picked = knapsack(choices, budget - fixed)
+    return XConv.ModelAdvice([(layer=string(l), scheme=c.scheme, kept_bytes=c.bytes, noise=c.noise)
+                              for (l, c) in zip(layers, picked)], fixed, Int(budget))
+end
+
+function kept_in_loss(model, arguments, loss)
+    _, pullback = Zygote.pullback(m -> loss(m, arguments...), model)
+    return XConv.kept_bytes(pullback; except=(model, arguments))
+end
+
+const PARTS = 4096
+
+"""
+One choice for each layer, with the least sum of noise among those whose bytes fit. Sizes
+are rounded up to a part of the budget, and then this is the exact optimum: best[p] is
+the least noise of the layers so far in at most p parts.
+"""
+function knapsack(choices, budget)
+    part = max(1, cld(budget, PARTS))
+    parts = fld(budget, part)
+    best = zeros(parts + 1)
+    taken = Vector{Vector{Int}}()
+    for list in choices
+        now, from = fill(Inf, parts + 1), zeros(Int, parts + 1)
+        for (i, c) in enumerate(list)
+            size = cld(c.bytes, part)
+            for p in size:parts
+                noise = best[p-size+1] + c.noise
+                noise < now[p+1] && (now[p+1] = noise; from[p+1] = i)
+            end
+        end
+        push!(taken, from)
+        best = now
+    end
+    # Rounding may leave no room for what fits, just; then the smallest of each are it.
+    isfinite(best[end]) || return map(first, choices)
+    picked = Vector{Choice}(undef, length(choices))
+    p = parts
+    for n in reverse(eachindex(choices))
+        picked[n] = choices[n][taken[n][p+1]]
+        p -= cld(picked[n].bytes, part)
+    end
+    return picked
+end
+
+XConv.xconv(model, advice::XConv.ModelAdvice; kw...) =
+    XConv.xconv(model, [r.scheme for r in advice]; kw...)
