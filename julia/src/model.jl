@@ -41,14 +41,15 @@ The first convolution stays exact unless `skip_first=false`, since its input is 
 data, which is in memory anyway. Layers for which `select(layer)` is false are left
 alone. Applied to a converted model, it changes the scheme.
 
-    xconv(model, schemes; select)
+    xconv(model, schemes; select, others=Quantize(8))
 
-With a vector of schemes, one for every convolution in the order in which they are met;
-normalisations then keep 8 bits, unless all are exact.
+With a vector of schemes, one for every convolution in the order in which they are met.
+Normalisations keep what `others` says; it is `Exact()` by itself when all schemes are.
 
     xconv(model, advice; select)
 
-With the schemes that [`XConv.advise`](@ref) chose for the model.
+With the schemes that [`XConv.advise`](@ref) chose for the model; normalisations keep 8
+bits.
 
 Needs Flux to be loaded.
 """

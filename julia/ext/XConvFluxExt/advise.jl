@@ -78,7 +78,7 @@ end
 
 """Those that no other beats, the fewest bytes first."""
 function pareto(choices)
-    front = Choice[]
+    front = eltype(choices)[]
     for c in sort(choices; by=c -> (c.bytes, c.noise))
         (isempty(front) || c.noise < front[end].noise) && push!(front, c)
     end
@@ -87,11 +87,14 @@ end
 
 # -------------------------------------------------------------- choices of all layers
 
+"""What normalisations keep in an advised model, whatever the convolutions do: 8 bits."""
+const OTHERS = Quantize(8)
+
 """What the rest of the network keeps whatever the convolutions keep, then the best use of
 what the budget leaves."""
 function choose(layers, choices, model, arguments, loss, select, budget)
     least = [first(c).scheme for c in choices]
-    fixed = kept_in_loss(XConv.xconv(model, least; select), arguments, loss) -
+    fixed = kept_in_loss(XConv.xconv(model, least; select, others=OTHERS), arguments, loss) -
             sum(c -> first(c).bytes, choices)
     smallest = fixed + sum(c -> first(c).bytes, choices)
     smallest <= budget || throw(ArgumentError("budget = $budget bytes: the least this model can " *
@@ -106,40 +109,49 @@ function kept_in_loss(model, arguments, loss)
     return XConv.kept_bytes(pullback; except=(model, arguments))
 end
 
-const PARTS = 4096
+const MOST_SUMS = 4096
+
+"""The first layers' choices so far: the sums, the last choice, and the state before it."""
+struct Partial
+    bytes::Int
+    noise::Float64
+    choice::Int
+    before::Int
+end
 
 """
-One choice for each layer, with the least sum of noise among those whose bytes fit. Sizes
-are rounded up to a part of the budget, and then this is the exact optimum: best[p] is
-the least noise of the layers so far in at most p parts.
+One choice for each layer, with the least sum of noise among those whose bytes fit. Layer
+by layer, the sums that no other sum beats in bytes and in noise are carried on, so this
+is the optimum; only beyond $MOST_SUMS such sums are they thinned out, to the best of each
+part of the budget.
 """
 function knapsack(choices, budget)
-    part = max(1, cld(budget, PARTS))
-    parts = fld(budget, part)
-    best = zeros(parts + 1)
-    taken = Vector{Vector{Int}}()
+    levels = Vector{Partial}[]
+    sums = [Partial(0, 0.0, 0, 0)]
     for list in choices
-        now, from = fill(Inf, parts + 1), zeros(Int, parts + 1)
-        for (i, c) in enumerate(list)
-            size = cld(c.bytes, part)
-            for p in size:parts
-                noise = best[p-size+1] + c.noise
-                noise < now[p+1] && (now[p+1] = noise; from[p+1] = i)
-            end
-        end
-        push!(taken, from)
-        best = now
+        longer = [Partial(s.bytes + c.bytes, s.noise + c.noise, i, n)
+                  for (n, s) in enumerate(sums) for (i, c) in enumerate(list)
+                  if s.bytes + c.bytes <= budget]
+        sums = thinned(pareto(longer), budget)
+        push!(levels, sums)
     end
-    # Rounding may leave no room for what fits, just; then the smallest of each are it.
-    isfinite(best[end]) || return map(first, choices)
     picked = Vector{Choice}(undef, length(choices))
-    p = parts
-    for n in reverse(eachindex(choices))
-        picked[n] = choices[n][taken[n][p+1]]
-        p -= cld(picked[n].bytes, part)
+    n = length(sums)                      # the most bytes, the least noise
+    for l in reverse(eachindex(choices))
+        s = levels[l][n]
+        picked[l] = choices[l][s.choice]
+        n = s.before
     end
     return picked
 end
 
+"""The fewest bytes of all, and the least noise in each part of the budget."""
+function thinned(sums, budget)
+    length(sums) <= MOST_SUMS && return sums
+    part(s) = fld(s.bytes, cld(budget, MOST_SUMS))
+    return [sums[i] for i in eachindex(sums)
+            if i in (1, length(sums)) || part(sums[i]) != part(sums[i+1])]
+end
+
 XConv.xconv(model, advice::XConv.ModelAdvice; kw...) =
-    XConv.xconv(model, [r.scheme for r in advice]; kw...)
+    XConv.xconv(model, [r.scheme for r in advice]; others=OTHERS, kw...)

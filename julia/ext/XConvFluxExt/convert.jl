@@ -22,8 +22,9 @@ function XConv.xconv(model, scheme::Scheme; skip_first::Bool=true, select=layer 
     return converted(model, Conversion(schemes, scheme, select))
 end
 
-function XConv.xconv(model, schemes::AbstractVector{<:Scheme}; select=layer -> true)
-    c = Conversion(schemes, all(s -> s isa Exact, schemes) ? Exact() : Quantize(8), select)
+function XConv.xconv(model, schemes::AbstractVector{<:Scheme}; select=layer -> true,
+                     others::Scheme=all(s -> s isa Exact, schemes) ? Exact() : Quantize(8))
+    c = Conversion(schemes, others, select)
     new = converted(model, c)
     left = length(c.convolutions)
     left == 0 || throw(ArgumentError("$(length(schemes)) schemes were given, but the model has " *
