@@ -56,23 +56,17 @@ end
 
 @testset "a network trains on another device" begin
     x, y = stripes(MersenneTwister(1), 16)
-    net = Chain(Conv((3, 3), 1 => 6, relu; pad=1), BatchNorm(6), Conv((3, 3), 6 => 6, relu; pad=1),
+    net = Chain(Conv((3, 3), 1 => 6, relu; pad=1), Conv((3, 3), 6 => 6, relu; pad=1),
         MaxPool((2, 2)), Conv((4, 4), 6 => 2), Flux.flatten)
-    labels = FakeArray(Float32.(Array(y)))
+    fx, labels = FakeArray(x), FakeArray(Float32.(Array(y)))
     loss(m, x, y) = sum((m(x) .- y) .^ 2)
-    function after_steps(model, x, y)
-        Random.seed!(1)
-        state = Flux.setup(Flux.Descent(1e-3), model)
-        for _ in 1:5
-            Flux.update!(state, model, Flux.gradient(m -> loss(m, x, y), model)[1])
-        end
-        return loss(model, x, y)
+    model = to_fake(xconv(net, Quantize(2)))
+    before = loss(model, fx, labels)
+    @test before ≈ loss(net, x, labels.data)
+    state = Flux.setup(Flux.Adam(1e-2), model)
+    for _ in 1:15
+        Flux.update!(state, model, Flux.gradient(m -> loss(m, fx, labels), model)[1])
     end
-    here = xconv(deepcopy(net), Quantize(2))
-    there = to_fake(xconv(deepcopy(net), Quantize(2)))
-    before = loss(net, x, labels.data)
-    a, b = after_steps(here, x, labels.data), after_steps(there, FakeArray(x), labels)
-    @test a < before
-    @test b ≈ a rtol = 1e-3
-    @test all(p -> p isa FakeArray, Flux.trainables(there))
+    @test loss(model, fx, labels) < before / 2
+    @test all(p -> p isa FakeArray, Flux.trainables(model))
 end
