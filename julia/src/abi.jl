@@ -40,7 +40,7 @@ struct ContextDesc
     device::Int32
     device_index::Int32
     threads::Int32
-    reserved::Int32
+    allow_tf32::Int32
     stream::Ptr{Cvoid}
 end
 
