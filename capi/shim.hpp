@@ -25,6 +25,8 @@ namespace xconv::capi {
 
 /// Keep the detail text of a failure for xconv_last_error().
 void remember(const char *function, const char *message) noexcept;
+/// What the calling thread's last failure left.
+const char *last_error() noexcept;
 
 /// Status of the exception in flight; its text is remembered.
 xconv_status translate_exception(const char *function) noexcept;

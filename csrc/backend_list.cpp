@@ -19,10 +19,11 @@ struct BackendEntry {
     std::string (*describe)();
 };
 
-constexpr std::array kBackends{
+constexpr std::array kBackends
+{
     BackendEntry{XCONV_CPU, "cpu", cpu::make_cpu_backend, cpu::describe_cpu_backend},
 #if XCONV_WITH_CUDA
-    BackendEntry{XCONV_CUDA, "cuda", cuda::make_cuda_backend, cuda::describe_cuda_backend},
+        BackendEntry{XCONV_CUDA, "cuda", cuda::make_cuda_backend, cuda::describe_cuda_backend},
 #endif
 };
 

@@ -177,9 +177,9 @@ struct SignRun {
 };
 
 /// One segment of x for some blocks of its rows and some columns.
-void project_segment(DrawBits draw_bits, Dtype dtype, const Probes &probes, ConstMatrix x, int64_t from_block,
-                     int64_t to_block, int64_t begin, int64_t end, int64_t columns,
-                     const Partial &partial, float *sums)
+void project_segment(DrawBits draw_bits, Dtype dtype, const Probes &probes, ConstMatrix x,
+                     int64_t from_block, int64_t to_block, int64_t begin, int64_t end,
+                     int64_t columns, const Partial &partial, float *sums)
 {
     SignRun run;
     alignas(64) uint16_t tiles[kRun / kDepth * kSplitTile];
@@ -233,8 +233,8 @@ int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns)
     return checked_mul(partial.block_bytes(), partial.column_blocks, "sketch");
 }
 
-void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                   void *workspace)
+void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes,
+                   ConstMatrix x, Matrix out, void *workspace)
 {
     const Partial partial(x.rows, x.cols, out.cols);
     auto *sums = static_cast<float *>(workspace);
@@ -324,8 +324,8 @@ static_assert(kCombineRun <= kWidest);
 /// output.
 class Combination {
   public:
-    Combination(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out,
-                int64_t first_in, int64_t first_out)
+    Combination(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Matrix out, int64_t first_in,
+                int64_t first_out)
         : dtype_(dtype), in_(in), out_(out), first_in_(first_in), first_out_(first_out),
           depth_(std::min(kCombineDepth, in.rows - first_in)),
           rows_(std::min(kCombineBlocks * kLanes, out.rows - first_out)),
@@ -383,7 +383,8 @@ class Combination {
 
 } // namespace
 
-void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out)
+void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
+                   Matrix out)
 {
     const Tiling tiles{columns, kCombineRun};
     const int used = threads_for(threads, out.rows, in.rows, columns.total());

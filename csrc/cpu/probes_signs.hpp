@@ -8,8 +8,8 @@
 namespace xconv::cpu {
 
 /// Backend::project for Rademacher probes; the workspace holds partial sums.
-void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                   void *workspace);
+void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes,
+                   ConstMatrix x, Matrix out, void *workspace);
 int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns);
 
 /// Backend::expand for Rademacher probes.
@@ -17,6 +17,7 @@ void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs ro
                   ConstMatrix coefficients, Matrix out);
 
 /// Backend::combine.
-void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns, Matrix out);
+void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
+                   Matrix out);
 
 } // namespace xconv::cpu

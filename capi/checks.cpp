@@ -1,0 +1,114 @@
+// The exception guard and the argument checks of the C boundary.
+#include <cstdio>
+#include <new>
+
+#include "checked.hpp"
+#include "shim.hpp"
+
+namespace xconv::capi {
+
+namespace {
+
+constexpr size_t kMessageBytes = 1024;
+
+char *last_message() noexcept
+{
+    thread_local char message[kMessageBytes] = "";
+    return message;
+}
+
+} // namespace
+
+void remember(const char *function, const char *message) noexcept
+{
+    std::snprintf(last_message(), kMessageBytes, "%s: %s", function, message);
+}
+
+xconv_status translate_exception(const char *function) noexcept
+{
+    try {
+        throw;
+    }
+    catch (const Error &error) {
+        remember(function, error.what());
+        return error.status();
+    }
+    catch (const std::bad_alloc &) {
+        remember(function, "out of host memory");
+        return XCONV_OUT_OF_MEMORY;
+    }
+    catch (const std::exception &error) {
+        remember(function, error.what());
+        return XCONV_INTERNAL;
+    }
+    catch (...) {
+        remember(function, "unknown exception");
+        return XCONV_INTERNAL;
+    }
+}
+
+void require_not_null(const void *pointer, const char *argument)
+{
+    if (pointer == nullptr) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = NULL: must not be null", argument);
+    }
+}
+
+void require_tensor(const Backend &on, const void *pointer, Dtype dtype, const char *argument)
+{
+    require_not_null(pointer, argument);
+    const auto address = reinterpret_cast<uintptr_t>(pointer);
+    const auto alignment = static_cast<uintptr_t>(element_bytes(dtype));
+    if (address % alignment != 0) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be aligned to its {}-byte elements", argument,
+             pointer, alignment);
+    }
+    on.check_pointer(pointer, argument);
+}
+
+void require_buffer(const Backend &on, const void *pointer, size_t size, int64_t needed,
+                    const char *argument)
+{
+    if (size < static_cast<uint64_t>(needed)) {
+        fail(XCONV_BUFFER_TOO_SMALL, "{}_bytes = {}: must be at least {}", argument, size, needed);
+    }
+    if (needed > 0) {
+        require_not_null(pointer, argument);
+        on.check_pointer(pointer, argument);
+    }
+}
+
+void *require_workspace(const Backend &on, void *workspace, size_t size, int64_t needed)
+{
+    require_buffer(on, workspace, size, needed, "workspace");
+    const auto address = reinterpret_cast<uintptr_t>(workspace);
+    constexpr auto alignment = static_cast<uintptr_t>(kAlignment);
+    return static_cast<std::byte *>(workspace) + (alignment - address % alignment) % alignment;
+}
+
+void require_zero_tail(const unsigned char *tail, size_t size, const char *argument)
+{
+    for (size_t i = 0; i < size; ++i) {
+        if (tail[i] != 0) {
+            fail(XCONV_INVALID_ARGUMENT,
+                 "{}->struct_size: it has fields this library does not know, and they are not 0",
+                 argument);
+        }
+    }
+}
+
+void require_zero(int32_t reserved, const char *argument)
+{
+    if (reserved != 0) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be 0", argument, reserved);
+    }
+}
+
+const Backend &backend_of(const xconv_context *context)
+{
+    return *require(context, "context").backend;
+}
+
+const char *last_error() noexcept { return last_message(); }
+
+} // namespace xconv::capi
