@@ -14,6 +14,8 @@ namespace demo {
 
 class Conv;
 
+using Watcher = std::function<void(const Conv &layer, const float *x, const float *dy)>;
+
 /// What the layers of one network share.
 struct Runtime {
     xconv::Context context;
@@ -21,7 +23,7 @@ struct Runtime {
     std::vector<std::byte> workspace; // scratch of one call: nothing in it is kept
     /// When set: sees input and output gradient of every convolution that keeps its
     /// input, in each backward pass.
-    std::function<void(const Conv &layer, const float *x, const float *dy)> watch = {};
+    Watcher watch = {};
 };
 
 /// One forward pass: inference keeps nothing.

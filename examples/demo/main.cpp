@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "advice.hpp"
 #include "dataset.hpp"
 #include "options.hpp"
 #include "plot.hpp"
@@ -27,7 +28,7 @@ void train_all(const demo::Dataset &data, const demo::Options &options)
 {
     std::vector<demo::Outcome> outcomes;
     for (const demo::Scheme &scheme : options.schemes)
-        outcomes.push_back(demo::train(data, scheme, options.training));
+        outcomes.push_back(demo::Trainer(data, scheme, options.training).run());
 
     fmt::print("\n{}", demo::table_text(outcomes));
     if (!options.csv.empty())

@@ -38,28 +38,37 @@ Network::Network(Runtime &runtime, const Shape &shape, const Scheme &scheme, uin
             sketched_.push_back(conv.get());
         layers_.push_back(std::move(conv));
 
-        auto pool = std::make_unique<MaxPool>(runtime, shape.batch, out_channels, height, width);
         const int64_t inputs = shape.batch * out_channels * height * width;
         channels = out_channels;
+        if (first && !shape.pool_first) {
+            add_relu(scheme.plain, inputs);
+            continue;
+        }
+        auto pool = std::make_unique<MaxPool>(runtime, shape.batch, out_channels, height, width);
         height = pool->out_height();
         width = pool->out_width();
         const int64_t outputs = shape.batch * out_channels * height * width;
         // Only winners of the pool receive a gradient, so a bit for each winner tells
         // all that is needed of the ReLU: pooling first gives the same numbers.
-        if (scheme.plain) {
-            layers_.push_back(std::make_unique<PlainRelu>(runtime, inputs));
-            layers_.push_back(std::move(pool));
-        }
-        else {
-            layers_.push_back(std::move(pool));
-            layers_.push_back(std::make_unique<BitRelu>(runtime, outputs));
-        }
+        if (scheme.plain)
+            add_relu(true, inputs);
+        layers_.push_back(std::move(pool));
+        if (!scheme.plain)
+            add_relu(false, outputs);
     }
     // A dense layer is a convolution whose kernel is as large as its input, so
     // the demo needs no matrix library of its own.
     layers_.push_back(std::make_unique<Conv>(
         runtime, Conv::Shape{shape.batch, channels, shape.classes, height, width, height, width, 0},
         Conv::Keeps::input, xconv::Scheme::exact(), true, combine({seed, layers_.size()})));
+}
+
+void Network::add_relu(bool plain, int64_t count)
+{
+    if (plain)
+        layers_.push_back(std::make_unique<PlainRelu>(runtime_, count));
+    else
+        layers_.push_back(std::make_unique<BitRelu>(runtime_, count));
 }
 
 Shared Network::forward(Shared images, const Pass &pass)

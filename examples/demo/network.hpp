@@ -11,7 +11,8 @@
 namespace demo {
 
 /// Three times convolution 3x3, ReLU and max pooling 2x2, with 16, 32 and 32
-/// channels; then one dense layer.
+/// channels; then one dense layer. Without pooling after the first convolution the
+/// later ones work on images twice as high and wide.
 ///
 /// The first convolution is exact in every run: its input, the images, is in
 /// memory anyway, and so it is left out of every count. The dense layer is
@@ -20,6 +21,7 @@ class Network {
   public:
     struct Shape {
         int64_t batch, height, width, classes;
+        bool pool_first = true;
     };
 
     /// The initial weights depend on `seed` and the shape, not on the scheme.
@@ -38,6 +40,8 @@ class Network {
     [[nodiscard]] size_t conv_held_bytes() const;
 
   private:
+    void add_relu(bool plain, int64_t count);
+
     Runtime &runtime_;
     std::vector<std::unique_ptr<Layer>> layers_;
     std::vector<const Conv *> sketched_;

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "training.hpp"
+#include "advice.hpp"
 
 namespace demo {
 

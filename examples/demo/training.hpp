@@ -2,11 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
+#include <span>
+#include <utility>
 #include <vector>
 
+#include "adam.hpp"
 #include "buffer.hpp"
 #include "dataset.hpp"
+#include "network.hpp"
+#include "progress.hpp"
 #include "scheme.hpp"
 
 namespace demo {
@@ -17,6 +21,10 @@ struct TrainingOptions {
     uint64_t seed = 1;
     int threads = 0; // 0: OpenMP's default
     double learning_rate = 3e-3;
+    /// The reported accuracy is the mean over those after so many last epochs: at a
+    /// constant learning rate it differs from one epoch to the next.
+    size_t accuracy_epochs = 1;
+    bool pool_first = true; // see Network
 };
 
 /// What a run is judged by.
@@ -29,19 +37,46 @@ struct Outcome {
     double train_seconds = 0;
     double final_loss = 0; // mean over the last epoch
     double test_accuracy = 0;
+    double final_accuracy = 0; // after the last epoch alone
 };
 
-/// Train from scratch and test. Runs with equal options start from the same
-/// weights and see the same batches, whatever the scheme.
-Outcome train(const Dataset &data, const Scheme &scheme, const TrainingOptions &options);
+/// Trains from scratch. Runs with equal options start from the same weights and see
+/// the same batches, whatever the scheme.
+class Trainer {
+  public:
+    /// `data` has to live as long. Throws std::invalid_argument when it does not
+    /// fill a batch.
+    Trainer(const Dataset &data, const Scheme &scheme, const TrainingOptions &options);
 
-/// What XConv advises for one convolution.
-struct LayerAdvice {
-    std::string layer;
-    xconv::AdviceList list;
+    /// All epochs, with progress, and the test.
+    Outcome run();
+
+    /// One step on a batch of training images; returns the loss.
+    double step(std::span<const uint32_t> which, uint64_t seed);
+    /// The same without moving the weights: fills the parameters' gradients.
+    double gradient(std::span<const uint32_t> which, uint64_t seed);
+
+    /// The convolutions a scheme applies to.
+    [[nodiscard]] const std::vector<const Conv *> &sketched() const { return network_.sketched(); }
+    /// See Runtime::watch.
+    void watch(Watcher watcher) { runtime_.watch = std::move(watcher); }
+    [[nodiscard]] const xconv::Context &context() const { return runtime_.context; }
+
+  private:
+    void train_epoch(size_t epoch, size_t steps, Progress &progress);
+    void measure_kept(const Buffer &scores);
+    double test_accuracy();
+    Shared batch_of(const Images &images, std::span<const uint32_t> which);
+
+    const Dataset &data_;
+    TrainingOptions options_;
+    Ledger image_ledger_; // so that images do not count as kept
+    Runtime runtime_;
+    Network network_;
+    Adam adam_;
+    std::vector<uint8_t> labels_;
+    std::vector<double> step_seconds_;
+    Outcome outcome_;
 };
-/// Train exactly for a few steps, then measure schemes on the next batch as it meets
-/// every convolution that a scheme applies to.
-std::vector<LayerAdvice> advise(const Dataset &data, const TrainingOptions &options);
 
 } // namespace demo
