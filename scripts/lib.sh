@@ -3,7 +3,8 @@
 # Defines say, note, fail, jobs, cmake_generator, need_packages, source_files and
 # the package lists.
 
-# What a build needs, what the examples and the demo add, what the tests add.
+# What a build needs, what the examples and the demo add, what the tests and the
+# study of accuracy add.
 # In `a|b` either will do, and the first is what gets installed. Used by the
 # scripts that source this file.
 # shellcheck disable=SC2034
@@ -12,6 +13,7 @@
         libdnnl-dev libopenblas-openmp-dev libfmt-dev)
     packages_examples=(libcli11-dev zlib1g-dev nlohmann-json3-dev dataset-fashion-mnist)
     packages_tests=(catch2 libbenchmark-dev python3)
+    packages_study=(libbenchmark-dev python3 python3-matplotlib)
 }
 
 say() { printf '\n== %s\n' "$*"; }
