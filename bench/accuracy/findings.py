@@ -159,7 +159,8 @@ def _manuscript_promise(table, text, sign):
     if not differences:
         return []
     difference, scheme, batch = max(differences)
-    return [Promise(text, difference, 0.5, False, f"{scheme_name(scheme)}, B = {batch}")]
+    # Both numbers have two decimals: 98.62 - 98.12 is 0.5, not a little more.
+    return [Promise(text, round(difference, 3), 0.5, False, f"{scheme_name(scheme)}, B = {batch}")]
 
 
 def promises(results, cells=None):
