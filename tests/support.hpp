@@ -247,7 +247,8 @@ void require_close(const std::vector<T> &actual, const Tensor &expected, const T
 
 Tensor absolute(Tensor values);
 
-/// A smaller number of random draws under a sanitizer, which slows them down.
+/// A smaller number of random draws under a sanitizer and on other devices, which slow
+/// them down.
 /// Bounds that depend on it must be computed from the result.
 int64_t draws(int64_t wanted);
 
