@@ -38,6 +38,12 @@ struct Probes {
     Distribution distribution = Distribution::rademacher;
     int64_t row = 0;
     int64_t column = 0;
+
+    /// The window that begins so much further on.
+    [[nodiscard]] Probes shifted(int64_t rows, int64_t columns) const
+    {
+        return {seed, distribution, row + rows, column + columns};
+    }
 };
 
 /// Row-major matrices: element (i, j) is data[i * stride + j].
@@ -55,10 +61,26 @@ struct Matrix {
     operator ConstMatrix() const { return {data, rows, cols, stride}; } // NOLINT: a view of itself
 };
 
+template <class T> T *row(Matrix matrix, int64_t i)
+{
+    return static_cast<T *>(matrix.data) + i * matrix.stride;
+}
+template <class T> const T *row(ConstMatrix matrix, int64_t i)
+{
+    return static_cast<const T *>(matrix.data) + i * matrix.stride;
+}
+
 /// A factor of a matrix product.
 struct Operand {
     ConstMatrix matrix; // as it lies in memory
     bool transposed = false;
+};
+
+/// The means of the channels that rows consist of: means(i, c) of columns
+/// [c * channel, (c + 1) * channel) of row i.
+struct ChannelMeans {
+    int64_t channel;
+    Matrix means;
 };
 
 /// Equal runs of places: run c is [c * stride, c * stride + length). They are
@@ -119,7 +141,7 @@ class FilterPass : public Pass {
 class ProbeFilterPass : public Pass {
   public:
     virtual void run(const Backend &on, const ProbeImages &z, const void *dy, bool accumulate,
-                     void *dw, void *workspace) const = 0;
+                     void *sum, void *workspace) const = 0;
 };
 
 /// What work with probes costs, in multiply-adds of a well-fed convolution.
@@ -181,10 +203,12 @@ class Backend {
     // --- the random projection
     /// out(i, j) = sum over p of x(i, p) * z(p, j): x is rows x length, out rows
     /// x probes. The value depends on neither the thread count nor other rows.
+    /// And the means of x's channels, unless null.
     virtual void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                         void *workspace) const = 0;
+                         const ChannelMeans *means, void *workspace) const = 0;
+    /// `channel` as in the means wanted, or 0 for none.
     [[nodiscard]] virtual int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
-                                                    int64_t columns) const = 0;
+                                                    int64_t columns, int64_t channel) const = 0;
     /// out(j, p) = z(place p of rows, j): one row of out for every probe.
     virtual void draw(Dtype compute, const Probes &probes, Runs rows, Matrix out) const = 0;
     /// out(i, p) = sum over j of coefficients(i, j) * z(place p of rows, j).
@@ -192,8 +216,6 @@ class Backend {
                         Matrix out) const = 0;
 
     // --- mean deflation
-    /// means[i] = mean of row i of x.
-    virtual void row_means(Dtype dtype, ConstMatrix x, void *means) const = 0;
     /// means(i, j) = mean over the places p of run i of z(p, j): a row for each run.
     virtual void probe_means(Dtype compute, const Probes &probes, Runs rows,
                              Matrix means) const = 0;

@@ -37,13 +37,16 @@ void DeviceBackend::backward_bias(const ConvGeometry &g, const void *dy, double 
 }
 
 void DeviceBackend::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                            void *workspace) const
+                            const ChannelMeans *means, void *workspace) const
 {
     cuda::project(stream_, dtype, probes, x, out, workspace);
+    if (means != nullptr) {
+        channel_means(stream_, dtype, x, *means);
+    }
 }
 
-int64_t DeviceBackend::project_workspace(Dtype dtype, int64_t rows, int64_t length,
-                                         int64_t columns) const
+int64_t DeviceBackend::project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns,
+                                         int64_t /*channel*/) const
 {
     return cuda::project_workspace(dtype, rows, length, columns);
 }
@@ -57,11 +60,6 @@ void DeviceBackend::expand(Dtype compute, const Probes &probes, Runs rows, Const
                            Matrix out) const
 {
     cuda::expand(stream_, compute, probes, rows, coefficients, out);
-}
-
-void DeviceBackend::row_means(Dtype dtype, ConstMatrix x, void *means) const
-{
-    cuda::row_means(stream_, dtype, x, means);
 }
 
 void DeviceBackend::probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const

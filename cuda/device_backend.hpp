@@ -29,14 +29,13 @@ class DeviceBackend : public Backend {
                        void *db) const override;
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                 void *workspace) const override;
+                 const ChannelMeans *means, void *workspace) const override;
     [[nodiscard]] int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
-                                            int64_t columns) const override;
+                                            int64_t columns, int64_t channel) const override;
     void draw(Dtype compute, const Probes &probes, Runs rows, Matrix out) const override;
     void expand(Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
                 Matrix out) const override;
 
-    void row_means(Dtype dtype, ConstMatrix x, void *means) const override;
     void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override;
     void filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const override;
 

@@ -6,7 +6,7 @@
 
 namespace xconv::cuda {
 
-void row_means(Stream stream, Dtype dtype, ConstMatrix x, void *means);
+void channel_means(Stream stream, Dtype dtype, ConstMatrix x, const ChannelMeans &wanted);
 void probe_means(Stream stream, Dtype compute, const Probes &probes, Runs rows, Matrix means);
 void filter_of_ones(Stream stream, const ConvGeometry &geometry, const void *dy, void *sums);
 

@@ -77,14 +77,14 @@ class CpuBackend final : public Backend {
     }
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                 void *workspace) const override
+                 const ChannelMeans *means, void *workspace) const override
     {
-        probes_.project(dtype, probes, x, out, workspace);
+        probes_.project(dtype, probes, x, out, means, workspace);
     }
     [[nodiscard]] int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length,
-                                            int64_t columns) const override
+                                            int64_t columns, int64_t channel) const override
     {
-        return cpu::project_workspace(dtype, rows, length, columns);
+        return cpu::project_workspace(dtype, rows, length, columns, channel);
     }
     void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const override
     {
@@ -96,10 +96,6 @@ class CpuBackend final : public Backend {
         probes_.expand(dtype, probes, rows, coefficients, out);
     }
 
-    void row_means(Dtype dtype, ConstMatrix x, void *means) const override
-    {
-        deflation_.row_means(dtype, x, means);
-    }
     void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override
     {
         probes_.probe_means(compute, probes, rows, means);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <type_traits>
 #include <vector>
 
@@ -22,180 +23,99 @@ Interval meeting(const ConvGeometry &g, size_t axis, int64_t k)
     return {std::min(first, g.out[axis]), std::min(last, g.out[axis])};
 }
 
-/// dy cut where the meeting of some place of the kernel begins or ends, so that every
-/// meeting is a few whole segments of each axis. No number of dy is added to a sum that
-/// it is then taken out of: Inf and NaN stay where they belong.
-struct Meetings {
-    Cuts cuts;
-    std::array<std::vector<Interval>, 3> segments; // for each place of the kernel
-
-    explicit Meetings(const ConvGeometry &g) : cuts{g.out, {}}
-    {
-        for (size_t axis = 0; axis < 3; ++axis) {
-            cut(g, axis);
-        }
-    }
-
-  private:
-    void cut(const ConvGeometry &g, size_t axis)
-    {
-        std::vector<Interval> outputs;
-        std::vector<int64_t> borders;
-        for (int64_t k = 0; k < g.kernel[axis]; ++k) {
-            outputs.push_back(meeting(g, axis, k));
-            borders.insert(borders.end(), {outputs.back().first, outputs.back().last});
-        }
-        std::sort(borders.begin(), borders.end());
-        borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
-        for (size_t i = 0; i + 1 < borders.size(); ++i) {
-            cuts.segments[axis].push_back({borders[i], borders[i + 1]});
-        }
-        const auto index = [&](int64_t border) {
-            return std::lower_bound(borders.begin(), borders.end(), border) - borders.begin();
-        };
-        for (const Interval &met : outputs) {
-            segments[axis].push_back({index(met.first), index(met.last)});
-        }
-    }
-};
-
-/// Numbers of a 16-bit tensor widened at a time.
-constexpr int64_t kStretch = 4096;
-
-/// SumKernels on a tensor's elements; 16-bit ones are widened first.
-template <class In> class Sums {
-  public:
-    using T = ComputeType<In>;
-
-    explicit Sums(const SimdVariant &simd) : kernels_(simd.sums->kernels<T>()) {}
-
-    double sum(const In *values, int64_t count)
-    {
-        double total = 0;
-        const int64_t step = std::is_same_v<T, In> ? count : kStretch;
-        for (int64_t i = 0; i < count; i += step) {
-            const int64_t here = std::min(step, count - i);
-            total += kernels_.sum(widened(values + i, here), here);
-        }
-        return total;
-    }
-    void sum_boxes(const In *array, const Cuts &cuts, double *boxes)
-    {
-        kernels_.sum_boxes(widened(array, cuts.size[0] * cuts.size[1] * cuts.size[2]), cuts, boxes);
-    }
-
-  private:
-    const T *widened(const In *values, int64_t count)
-    {
-        if constexpr (std::is_same_v<T, In>) {
-            return values;
-        }
-        else {
-            widened_.assign(values, values + count);
-            return widened_.data();
-        }
-    }
-
-    const SumKernels<T> &kernels_;
-    std::vector<T> widened_;
-};
-
-/// out[a][k][c] = sum over s in meeting k of in[a][s][c], for `before` values of a and
-/// `after` of c.
-void add_met(const std::vector<Interval> &meetings, int64_t before, int64_t segments, int64_t after,
-             const double *in, double *out)
+/// Cut an axis of y where the meeting of some place of the kernel begins or ends. No
+/// number of dy is added to a sum that it is then taken out of: Inf and NaN stay where
+/// they belong.
+void cut(const ConvGeometry &g, size_t axis, Meetings &meetings)
 {
-    for (int64_t a = 0; a < before; ++a) {
-        for (const Interval &met : meetings) {
-            for (int64_t c = 0; c < after; ++c) {
-                double sum = 0;
-                for (int64_t s = met.first; s < met.last; ++s) {
-                    sum += in[s * after + c];
-                }
-                *out++ = sum;
-            }
-        }
-        in += segments * after;
+    std::vector<Interval> outputs;
+    std::vector<int64_t> borders;
+    for (int64_t k = 0; k < g.kernel[axis]; ++k) {
+        outputs.push_back(meeting(g, axis, k));
+        borders.insert(borders.end(), {outputs.back().first, outputs.back().last});
+    }
+    std::sort(borders.begin(), borders.end());
+    borders.erase(std::unique(borders.begin(), borders.end()), borders.end());
+    for (size_t i = 0; i + 1 < borders.size(); ++i) {
+        meetings.segments[axis].push_back({borders[i], borders[i + 1]});
+    }
+    const auto index = [&](int64_t border) {
+        return std::lower_bound(borders.begin(), borders.end(), border) - borders.begin();
+    };
+    for (const Interval &met : outputs) {
+        meetings.met[axis].push_back({index(met.first), index(met.last)});
     }
 }
 
-/// The filter of ones of one channel of dy after the other.
-template <class In> class OnesFilter {
-  public:
-    using T = ComputeType<In>;
-
-    OnesFilter(const Meetings &meetings, const SimdVariant &simd) : meetings_(meetings), sums_(simd)
-    {
-        int64_t most = 1;
-        for (size_t axis = 0; axis < 3; ++axis) {
-            segments_[axis] = std::ssize(meetings.cuts.segments[axis]);
-            places_[axis] = std::ssize(meetings.segments[axis]);
-            most *= std::max(segments_[axis], places_[axis]);
-        }
-        boxes_.resize(static_cast<size_t>(most));
-        partly_.resize(static_cast<size_t>(most));
+Meetings meetings_of(const ConvGeometry &g)
+{
+    Meetings meetings{g.out, {}, {}};
+    for (size_t axis = 0; axis < 3; ++axis) {
+        cut(g, axis, meetings);
     }
-
-    /// sums [K] of a channel.
-    void run(const In *dy, T *sums)
-    {
-        sums_.sum_boxes(dy, meetings_.cuts, boxes_.data());
-        add_met(meetings_.segments[2], segments_[0] * segments_[1], segments_[2], 1, boxes_.data(),
-                partly_.data());
-        add_met(meetings_.segments[1], segments_[0], segments_[1], places_[2], partly_.data(),
-                boxes_.data());
-        add_met(meetings_.segments[0], 1, segments_[0], places_[1] * places_[2], boxes_.data(),
-                partly_.data());
-        std::transform(partly_.data(), partly_.data() + product(places_), sums,
-                       [](double sum) { return static_cast<T>(sum); });
-    }
-
-  private:
-    const Meetings &meetings_;
-    Sums<In> sums_;
-    Axes segments_{}; // of each axis
-    Axes places_{};   // of the kernel
-    std::vector<double> boxes_;
-    std::vector<double> partly_;
-};
+    return meetings;
+}
 
 } // namespace
 
-void DeflationOps::row_means(Dtype dtype, ConstMatrix x, void *means) const
+int64_t Meetings::scratch() const
 {
-    with_tensor_type(dtype, [&](auto tag) {
+    int64_t most = kMostImages;
+    for (size_t axis = 0; axis < 3; ++axis) {
+        most *= std::max(std::ssize(segments[axis]), std::ssize(met[axis]));
+    }
+    return most;
+}
+
+OnesFilter::OnesFilter(const ConvGeometry &geometry)
+    : dtype_(geometry.dtype), meetings_(meetings_of(geometry))
+{
+}
+
+void OnesFilter::run(const SimdVariant &simd, const void *dy, int64_t stride, int64_t count,
+                     void *sums, int64_t sums_stride) const
+{
+    with_tensor_type(dtype_, [&](auto tag) {
         using In = typename decltype(tag)::type;
         using T = ComputeType<In>;
-        const double count = static_cast<double>(x.rows) * static_cast<double>(x.cols);
-        const int used = threads_worth(count, threads);
-        const int64_t share = ceil_div(x.rows, used);
-        parallel_for(used, used, [&](int64_t worker) {
-            Sums<In> sums(*simd);
-            for (int64_t i = worker * share; i < std::min(x.rows, (worker + 1) * share); ++i) {
-                const In *row = static_cast<const In *>(x.data) + i * x.stride;
-                static_cast<T *>(means)[i] =
-                    static_cast<T>(sums.sum(row, x.cols) / static_cast<double>(x.cols));
+        std::vector<double> scratch(static_cast<size_t>(2 * meetings_.scratch()));
+        const auto *from = static_cast<const In *>(dy);
+        auto *to = static_cast<T *>(sums);
+        const SumKernels<T> &kernels = simd.sums->kernels<T>();
+        if constexpr (std::is_same_v<T, In>) {
+            kernels.sum_met(meetings_, {from, stride, count, to, sums_stride}, scratch.data());
+        }
+        else {
+            const int64_t points = product(meetings_.size);
+            const int64_t at_once = std::min(count, kMostImages);
+            std::vector<T> wide(static_cast<size_t>(at_once * points));
+            for (int64_t i = 0; i < count; i += at_once) {
+                const int64_t here = std::min(at_once, count - i);
+                for (int64_t image = 0; image < here; ++image) {
+                    simd.halves<In>().widen(from + (i + image) * stride, points,
+                                            wide.data() + image * points);
+                }
+                kernels.sum_met(meetings_,
+                                {wide.data(), points, here, to + i * sums_stride, sums_stride},
+                                scratch.data());
             }
-        });
+        }
     });
 }
 
 void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const
 {
-    with_tensor_type(g.dtype, [&](auto tag) {
-        using In = typename decltype(tag)::type;
-        using T = ComputeType<In>;
-        const Meetings meetings(g);
-        const int64_t planes = g.batch * g.out_channels;
-        const int used = threads_worth(static_cast<double>(g.y_count()), threads);
-        const int64_t share = ceil_div(planes, used);
-        parallel_for(used, used, [&](int64_t worker) {
-            OnesFilter<In> filter(meetings, *simd);
-            for (int64_t i = worker * share; i < std::min(planes, (worker + 1) * share); ++i) {
-                filter.run(static_cast<const In *>(dy) + i * g.y_channel,
-                           static_cast<T *>(sums) + i * g.kernel_points());
-            }
-        });
+    const OnesFilter filter(g);
+    const int64_t images = g.batch * g.out_channels;
+    const int64_t bytes = element_bytes(g.dtype);
+    const int64_t sum_bytes = g.kernel_points() * element_bytes(compute_dtype(g.dtype));
+    const int used = threads_worth(static_cast<double>(g.y_count()), threads);
+    parallel_for(used, used, [&](int64_t worker) {
+        const int64_t first = images * worker / used;
+        const int64_t last = images * (worker + 1) / used;
+        filter.run(*simd, static_cast<const std::byte *>(dy) + first * g.y_channel * bytes,
+                   g.y_channel, last - first, static_cast<std::byte *>(sums) + first * sum_bytes,
+                   g.kernel_points());
     });
 }
 

@@ -15,7 +15,7 @@ struct ProbeOps {
     bool matrix_units; // signs::available(), or false to do without
 
     void project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
-                 void *workspace) const;
+                 const ChannelMeans *means, void *workspace) const;
     void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const;
     void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                 Matrix out) const;
@@ -23,6 +23,8 @@ struct ProbeOps {
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;
 
+    /// The threads that a product of these extents is worth.
+    [[nodiscard]] int threads_for(int64_t rows, int64_t depth, int64_t columns) const;
     /// Whether these probes go to the matrix units.
     [[nodiscard]] bool has_signs(Dtype dtype, const Probes &probes) const
     {
@@ -31,6 +33,7 @@ struct ProbeOps {
     }
 };
 
-int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns);
+int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns,
+                          int64_t channel);
 
 } // namespace xconv::cpu

@@ -7,10 +7,10 @@
 
 namespace xconv::cpu {
 
-/// Backend::project for Rademacher probes; the workspace holds partial sums.
-void project_signs(DrawBits draw_bits, int threads, Dtype dtype, const Probes &probes,
-                   ConstMatrix x, Matrix out, void *workspace);
-int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns);
+/// ProbeOps::project for Rademacher probes; the workspace holds partial sums.
+void project_signs(const SimdVariant &simd, int threads, Dtype dtype, const Probes &probes,
+                   ConstMatrix x, Matrix out, const ChannelMeans *means, void *workspace);
+int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns, int64_t channel);
 
 /// Backend::expand for Rademacher probes.
 void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,

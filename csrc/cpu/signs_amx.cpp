@@ -120,6 +120,34 @@ inline void split_pair(__m512i even, __m512i odd, uint32_t *row)
     }
 }
 
+/// split(), and put(row, lanes that add up to the sum of the row).
+template <class Put>
+void split_rows(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
+                const Put &put)
+{
+    for (int64_t i = 0; i < rows; ++i) {
+        const float *row = in + i * stride;
+        uint16_t *to = tiles + i * kDepth;
+        __m512 sum = _mm512_setzero_ps();
+        const auto split_next = [&](__m512i low, __m512i high) {
+            sum = _mm512_add_ps(sum,
+                                _mm512_add_ps(_mm512_castsi512_ps(low), _mm512_castsi512_ps(high)));
+            split_row(low, high, to);
+        };
+        int64_t p = 0;
+        for (; p + kDepth <= columns; p += kDepth, to += kSplitTile) {
+            fetch(row + p + columns);
+            fetch(row + p + columns + kLanes);
+            split_next(_mm512_loadu_si512(row + p), _mm512_loadu_si512(row + p + kLanes));
+        }
+        if (p < columns) {
+            split_next(load_first(row + p, columns - p),
+                       load_first(row + p + kLanes, columns - p - kLanes));
+        }
+        put(i, sum);
+    }
+}
+
 // ------------------------------------------------------------------- products
 
 /// Calls action(constant t) for t < Count.
@@ -288,20 +316,14 @@ Units::~Units() { asm volatile("tilerelease"); }
 
 void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles)
 {
-    for (int64_t i = 0; i < rows; ++i) {
-        const float *row = in + i * stride;
-        uint16_t *to = tiles + i * kDepth;
-        int64_t p = 0;
-        for (; p + kDepth <= columns; p += kDepth, to += kSplitTile) {
-            fetch(row + p + columns);
-            fetch(row + p + columns + kLanes);
-            split_row(_mm512_loadu_si512(row + p), _mm512_loadu_si512(row + p + kLanes), to);
-        }
-        if (p < columns) {
-            split_row(load_first(row + p, columns - p),
-                      load_first(row + p + kLanes, columns - p - kLanes), to);
-        }
-    }
+    split_rows(in, stride, rows, columns, tiles, [](int64_t, __m512) {});
+}
+
+void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
+                   float *sums)
+{
+    split_rows(in, stride, rows, columns, tiles,
+               [sums](int64_t i, __m512 sum) { _mm512_storeu_ps(sums + i * kLanes, sum); });
 }
 
 void pair_places(const uint32_t *words, int64_t first, int64_t places, uint32_t *pairs)

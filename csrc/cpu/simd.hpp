@@ -79,25 +79,45 @@ struct Interval {
     int64_t last;
 };
 
-/// An array of three axes, each cut into segments that follow one another.
-struct Cuts {
-    std::array<int64_t, 3> size;
-    std::array<std::vector<Interval>, 3> segments;
+/// Where places of a kernel meet x: each axis of y is cut into segments that follow one
+/// another, so that the outputs at which a place meets x are some whole segments.
+struct Meetings {
+    std::array<int64_t, 3> size;                   // of y
+    std::array<std::vector<Interval>, 3> segments; // of the outputs of an axis
+    std::array<std::vector<Interval>, 3> met;      // segments, for each place of the kernel
+
+    /// double in each of the two scratch buffers that sum_met() needs.
+    [[nodiscard]] int64_t scratch() const;
+};
+
+/// Images that sum_met() takes at once, at most.
+inline constexpr int64_t kMostImages = 16;
+
+/// Images of y, and a row of sums for each.
+template <class T> struct MetImages {
+    const T *data;
+    int64_t stride; // from one image to the next
+    int64_t count;
+    T *sums;
+    int64_t sums_stride;
 };
 
 /// Sums in T a stretch at a time, in double across stretches. Their order depends on
 /// the extents alone.
 template <class T> struct SumKernels {
-    double (*sum)(const T *values, int64_t count);
+    /// sums[i] += the sum of row i.
+    void (*sum_rows)(const T *values, int64_t stride, int64_t rows, int64_t count, double *sums);
 
-    /// boxes[d][h][w] = the sum over the box that three segments form.
-    void (*sum_boxes)(const T *array, const Cuts &cuts, double *boxes);
+    /// sums[k] = the sum of an image over the outputs at which place k meets x.
+    void (*sum_met)(const Meetings &meetings, const MetImages<T> &images, double *scratch);
 };
 
-/// Philox blocks that draw_unit() draws at once.
+/// Philox blocks that are drawn at once where they follow one another.
 inline constexpr int64_t kUnitBlocks = 16;
-/// words [kUnitBlocks * 4] of blocks [first, first + kUnitBlocks) of a subsequence.
-using DrawUnit = void (*)(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+
+/// minus[run] = the entries that are -1 in a run of `length` entries of a column of
+/// Rademacher probes; runs follow one another from the window's first row on.
+using CountSigns = void (*)(const Probes &probes, int64_t runs, int64_t length, int64_t *minus);
 
 /// Kernels of one instruction set for both types.
 template <template <class> class K> struct KernelTable {
@@ -121,7 +141,7 @@ struct SimdVariant {
     const char *name;
     bool (*runs_here)(); // does this processor have the instructions?
     DrawBits draw_bits;
-    DrawUnit draw_unit;
+    CountSigns count_signs;
     const PackingTable *packing;
     const SumTable *sums;
     const Kernels<float> *f32;

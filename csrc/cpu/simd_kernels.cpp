@@ -214,7 +214,7 @@ bool runs_here()
 } // namespace
 
 // Of the other files compiled so.
-void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *minus);
 extern const PackingTable kPacking;
 extern const SumTable kSums;
 
@@ -222,7 +222,7 @@ extern const SimdVariant kVariant;
 const SimdVariant kVariant{XCONV_STRING(XCONV_SIMD),
                            runs_here,
                            draw_bits,
-                           draw_unit,
+                           count_signs,
                            &kPacking,
                            &kSums,
                            &kFloat,

@@ -1,5 +1,7 @@
-// Sums of many numbers, for means. Compiled once for each instruction set like
-// simd_kernels.cpp.
+// Sums of many numbers, for mean deflation. Compiled once for each instruction set
+// like simd_kernels.cpp.
+#include <algorithm>
+#include <bit>
 #include <cstdint>
 #include <type_traits>
 
@@ -8,14 +10,50 @@
 
 namespace xconv::cpu::XCONV_SIMD {
 
+/// words [4 * kUnitBlocks] of neighbouring blocks (simd_packing.cpp).
+void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *words);
+
 namespace {
+
+// -------------------------------------------------------------- sums of lanes
+
+template <class V, int... Lane>
+inline V add_neighbours(V a, V b, std::integer_sequence<int, Lane...> /*lanes*/)
+{
+    return __builtin_shufflevector(a, b, 2 * Lane...) +
+           __builtin_shufflevector(a, b, (2 * Lane + 1)...);
+}
+
+/// Lane i: the sum of the lanes of values[i]. Uses values up.
+template <class T> inline Vec<T> sums_of_lanes(Vec<T> *values)
+{
+    for (int count = kLanes<T>; count > 1; count /= 2) {
+        for (int i = 0; i < count / 2; ++i) {
+            values[i] = add_neighbours(values[2 * i], values[2 * i + 1],
+                                       std::make_integer_sequence<int, kLanes<T>>{});
+        }
+    }
+    return values[0];
+}
+
+/// sums[i] += lane i.
+template <class T> inline void add_to(double *sums, Vec<T> value)
+{
+    T lanes[size_t{kLanes<T>}];
+    store(lanes, value);
+    for (int i = 0; i < kLanes<T>; ++i) {
+        sums[i] += static_cast<double>(lanes[i]);
+    }
+}
+
+// ---------------------------------------------------------------- sums of rows
 
 constexpr int kChains = 4; // additions that need not wait for each other
 /// Numbers added in T, before the sum goes on in double.
 constexpr int64_t kStretch = 4096;
 
-/// The sum of at most kStretch numbers.
-template <class T> inline double sum_stretch(const T *values, int64_t count)
+/// Lanes whose sum is that of at most kStretch numbers.
+template <class T> inline Vec<T> sum_stretch(const T *values, int64_t count)
 {
     Vec<T> sums[kChains] = {};
     int64_t i = 0;
@@ -30,17 +68,30 @@ template <class T> inline double sum_stretch(const T *values, int64_t count)
     if (i < count) {
         sums[1] += load_partial(values + i, count - i);
     }
-    return static_cast<double>(sum_of_lanes<T>((sums[0] + sums[1]) + (sums[2] + sums[3])));
+    return (sums[0] + sums[1]) + (sums[2] + sums[3]);
 }
 
-template <class T> double sum(const T *values, int64_t count)
+template <class T>
+void sum_rows(const T *values, int64_t stride, int64_t rows, int64_t count, double *sums)
 {
-    double total = 0;
-    for (int64_t i = 0; i < count; i += kStretch) {
-        total += sum_stretch(values + i, count - i < kStretch ? count - i : kStretch);
+    for (int64_t i = 0; i < rows; i += kLanes<T>) {
+        const int64_t here = std::min<int64_t>(kLanes<T>, rows - i);
+        double totals[size_t{kLanes<T>}] = {};
+        for (int64_t p = 0; p < count; p += kStretch) {
+            const int64_t length = std::min(kStretch, count - p);
+            Vec<T> lanes[size_t{kLanes<T>}] = {};
+            for (int64_t r = 0; r < here; ++r) {
+                lanes[r] = sum_stretch(values + (i + r) * stride + p, length);
+            }
+            add_to<T>(totals, sums_of_lanes<T>(lanes));
+        }
+        for (int64_t r = 0; r < here; ++r) {
+            sums[i + r] += totals[r];
+        }
     }
-    return total;
 }
+
+// ---------------------------------------------------------- sums over meetings
 
 /// sums = sums over lines of V vectors of columns, in C chains each.
 template <class T, int V, int C, class Load>
@@ -89,7 +140,7 @@ inline void sum_lines(const T *first, int64_t lines, int64_t stride, int64_t len
     }
     for (; i < length; i += kLanes<T>) {
         // Past the end of a line the next one begins; past the last one, nothing.
-        const int64_t left = length - i < kLanes<T> ? length - i : kLanes<T>;
+        const int64_t left = std::min<int64_t>(length - i, kLanes<T>);
         if (end - (first + (lines - 1) * stride + i) >= kLanes<T>) {
             sum_columns<T, 1, 4>(first + i, lines, stride, sums + i, whole);
         }
@@ -102,71 +153,213 @@ inline void sum_lines(const T *first, int64_t lines, int64_t stride, int64_t len
     }
 }
 
-/// The sum of `count` values; a vector behind them is readable.
-template <class T> inline T sum_few(const T *values, int64_t count)
+/// A row of columns for each of some images. From `first` of them on there is
+/// something to read, and up to `last`.
+template <class T> struct ColumnRows {
+    const T *data;
+    int64_t stride;
+    int64_t first;
+    int64_t last;
+};
+
+/// Lanes [from, to), zeros elsewhere.
+template <class T> inline Vec<T> keep_lanes(Vec<T> value, int64_t from, int64_t to)
 {
-    if (count == 1) {
-        return values[0];
-    }
     using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
     typedef Index Indices __attribute__((vector_size(kVectorBytes)));
     Indices lane{};
     for (int l = 0; l < kLanes<T>; ++l) {
-        lane[l] = l;
+        lane[l] = static_cast<Index>(l);
     }
-    Vec<T> sum{};
-    for (int64_t i = 0; i < count; i += kLanes<T>) {
-        sum += lane < static_cast<Index>(count - i) ? load(values + i) : Vec<T>{};
-    }
-    return sum_of_lanes<T>(sum);
+    const auto kept = (lane >= static_cast<Index>(from)) & (lane < static_cast<Index>(to));
+    return kept ? value : Vec<T>{};
 }
 
-/// row[i] += the sum over some lines of the places in segment i, of those in
-/// [from, to), whose sums over the lines are `columns`.
+/// Lanes whose sum is that of columns [from, to) of an image.
 template <class T>
-inline void add_segments(const std::vector<Interval> &segments, int64_t from, int64_t to,
-                         const T *columns, double *row)
+inline Vec<T> fold_columns(const ColumnRows<T> &rows, int64_t image, int64_t from, int64_t to)
+{
+    const T *columns = rows.data + image * rows.stride;
+    Vec<T> sum{};
+    int64_t i = from;
+    for (; i + kLanes<T> <= to; i += kLanes<T>) {
+        sum += load(columns + i);
+    }
+    const int64_t left = to - i;
+    if (left == 0) {
+        return sum;
+    }
+    if (i + kLanes<T> <= rows.last) {
+        return sum + keep_lanes<T>(load(columns + i), 0, left);
+    }
+    if (to - kLanes<T> >= rows.first) {
+        return sum + keep_lanes<T>(load(columns + to - kLanes<T>), kLanes<T> - left, kLanes<T>);
+    }
+    return sum + load_partial(columns + i, left);
+}
+
+/// boxes[segment][image] += sums of the columns of a segment, of those in [first, last),
+/// which are what `rows` holds.
+template <class T>
+inline void add_segments(const std::vector<Interval> &segments, int64_t first, int64_t last,
+                         const ColumnRows<T> &rows, int64_t images, double *boxes)
 {
     for (const Interval &segment : segments) {
-        const int64_t first = segment.first > from ? segment.first : from;
-        const int64_t last = segment.last < to ? segment.last : to;
-        if (first < last) {
-            *row += static_cast<double>(sum_few(columns + (first - from), last - first));
+        const int64_t from = std::max(segment.first, first) - first;
+        const int64_t to = std::min(segment.last, last) - first;
+        if (to - from == 1) {
+            for (int64_t i = 0; i < images; ++i) {
+                boxes[i] += static_cast<double>(rows.data[i * rows.stride + from]);
+            }
         }
-        ++row;
+        else if (from < to) {
+            Vec<T> lanes[size_t{kLanes<T>}] = {};
+            for (int64_t i = 0; i < images; ++i) {
+                lanes[i] = fold_columns(rows, i, from, to);
+            }
+            add_to<T>(boxes, sums_of_lanes<T>(lanes));
+        }
+        boxes += kLanes<T>;
     }
 }
 
-template <class T> void sum_boxes(const T *array, const Cuts &cuts, double *boxes)
+/// boxes[d][h][w][image] = sums over the boxes that three segments form, of at most
+/// kLanes images.
+template <class T>
+void sum_boxes(const Meetings &m, const T *images, int64_t stride, int64_t count, double *boxes)
 {
-    const int64_t height = cuts.size[1];
-    const int64_t width = cuts.size[2];
-    const T *end = array + cuts.size[0] * height * width;
-    alignas(64) T columns[kColumns + kLanes<T>];
-    const std::vector<Interval> &widths = cuts.segments[2];
-    double *row = boxes;
-    for (const Interval &d : cuts.segments[0]) {
-        for (const Interval &h : cuts.segments[1]) {
-            for (size_t i = 0; i < widths.size(); ++i) {
-                row[i] = 0;
-            }
+    const auto [depth, height, width] = m.size;
+    const int64_t points = depth * height * width;
+    alignas(64) T columns[kLanes<T> * (kColumns + kLanes<T>)];
+    const ColumnRows<T> summed{columns, kColumns + kLanes<T>, 0, kColumns + kLanes<T>};
+    const auto &widths = m.segments[2];
+    const int64_t row = std::ssize(widths) * kLanes<T>;
+    for (const Interval &d : m.segments[0]) {
+        for (const Interval &h : m.segments[1]) {
+            std::fill_n(boxes, row, 0.0);
             for (int64_t i = d.first; i < d.last; ++i) {
                 for (int64_t j = h.first; j < h.last; j += kLines) {
-                    const int64_t lines = h.last - j < kLines ? h.last - j : kLines;
+                    const int64_t lines = std::min(kLines, h.last - j);
+                    const int64_t line = (i * height + j) * width;
+                    if (lines == 1) {
+                        add_segments<T>(widths, 0, width,
+                                        {images + line, stride, -line, points - line}, count,
+                                        boxes);
+                        continue;
+                    }
                     for (int64_t k = 0; k < width; k += kColumns) {
-                        const int64_t to = width - k < kColumns ? width : k + kColumns;
-                        sum_lines(array + (i * height + j) * width + k, lines, width, to - k, end,
-                                  columns);
-                        add_segments(widths, k, to, columns, row);
+                        const int64_t to = std::min(width, k + kColumns);
+                        for (int64_t image = 0; image < count; ++image) {
+                            const T *from = images + image * stride;
+                            sum_lines(from + line + k, lines, width, to - k, from + points,
+                                      columns + image * summed.stride);
+                        }
+                        add_segments<T>(widths, k, to, summed, count, boxes);
                     }
                 }
             }
-            row += widths.size();
+            boxes += row;
         }
     }
 }
 
-template <class T> constexpr SumKernels<T> kKernels{sum<T>, sum_boxes<T>};
+/// out[a][k][c] = sum over the segments s that place k meets of in[a][s][c], for
+/// `before` values of a and `after`, whole vectors, of c.
+void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments, int64_t after,
+             const double *in, double *out)
+{
+    for (int64_t a = 0; a < before; ++a) {
+        for (const Interval &place : met) {
+            for (int64_t c = 0; c < after; c += kLanes<double>) {
+                Vec<double> sum{};
+                for (int64_t s = place.first; s < place.last; ++s) {
+                    sum += load(in + s * after + c);
+                }
+                store<double>(out + c, sum);
+            }
+            out += after;
+        }
+        in += segments * after;
+    }
+}
+
+template <class T> void sum_met(const Meetings &m, const MetImages<T> &images, double *scratch)
+{
+    double *boxes = scratch;
+    double *partly = scratch + m.scratch();
+    const std::array<int64_t, 3> segments{std::ssize(m.segments[0]), std::ssize(m.segments[1]),
+                                          std::ssize(m.segments[2])};
+    const std::array<int64_t, 3> places{std::ssize(m.met[0]), std::ssize(m.met[1]),
+                                        std::ssize(m.met[2])};
+    constexpr int64_t lanes = kLanes<T>;
+    for (int64_t first = 0; first < images.count; first += lanes) {
+        const int64_t count = std::min(lanes, images.count - first);
+        sum_boxes(m, images.data + first * images.stride, images.stride, count, boxes);
+        add_met(m.met[2], segments[0] * segments[1], segments[2], lanes, boxes, partly);
+        add_met(m.met[1], segments[0], segments[1], places[2] * lanes, partly, boxes);
+        add_met(m.met[0], 1, segments[0], places[1] * places[2] * lanes, boxes, partly);
+        for (int64_t i = 0; i < count; ++i) {
+            T *sums = images.sums + (first + i) * images.sums_stride;
+            for (int64_t k = 0; k < places[0] * places[1] * places[2]; ++k) {
+                sums[k] = static_cast<T>(partly[k * lanes + i]);
+            }
+        }
+    }
+}
+
+// --------------------------------------------------------------------- signs
+
+constexpr int64_t kWord = 64;   // bits
+constexpr int64_t kBlock = 128; // bits of a Philox block
+constexpr int64_t kUnit = kUnitBlocks * kBlock;
+
+/// Set bits among bits [from, to) of `words`.
+inline int64_t count_bits(const uint64_t *words, int64_t from, int64_t to)
+{
+    int64_t count = 0;
+    for (int64_t word = from / kWord; word * kWord < to; ++word) {
+        uint64_t bits = words[word];
+        if (word * kWord < from) {
+            bits &= ~uint64_t{0} << (from - word * kWord);
+        }
+        if (to - word * kWord < kWord) {
+            bits &= (uint64_t{1} << (to - word * kWord)) - 1;
+        }
+        count += std::popcount(bits);
+    }
+    return count;
+}
+
+} // namespace
+
+void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *minus);
+void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *minus)
+{
+    const int64_t last = probes.row + runs * length;
+    std::fill_n(minus, runs, 0);
+    int64_t run = 0;
+    for (int64_t begin = probes.row / kBlock * kBlock; begin < last; begin += kUnit) {
+        uint64_t words[kUnit / kWord];
+        uint32_t halves[kUnit / 32];
+        draw_unit(probes.seed, static_cast<uint64_t>(probes.column),
+                  static_cast<uint64_t>(begin / kBlock), halves);
+        for (int64_t i = 0; i < kUnit / kWord; ++i) {
+            words[i] = halves[2 * i] | static_cast<uint64_t>(halves[2 * i + 1]) << 32;
+        }
+        const int64_t end = std::min(begin + kUnit, last);
+        for (int64_t at = std::max(begin, probes.row); at < end;) {
+            const int64_t run_end = probes.row + (run + 1) * length;
+            const int64_t to = std::min(run_end, end);
+            minus[run] += count_bits(words, at - begin, to - begin);
+            run += to == run_end ? 1 : 0;
+            at = to;
+        }
+    }
+}
+
+namespace {
+
+template <class T> constexpr SumKernels<T> kKernels{sum_rows<T>, sum_met<T>};
 constexpr SumKernels<float> kFloat = kKernels<float>;
 constexpr SumKernels<double> kDouble = kKernels<double>;
 

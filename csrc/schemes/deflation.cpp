@@ -70,14 +70,12 @@ void Deflation::for_each_block(const Backend &on, uint64_t seed, void *workspace
     }
 }
 
-void Deflation::sketch(const Backend &on, uint64_t seed, const void *x, void *means, void *numbers,
-                       void *workspace) const
+void Deflation::deflate(const Backend &on, uint64_t seed, const void *means, void *numbers,
+                        void *workspace) const
 {
-    const int64_t n = geometry_.in_points();
-    on.row_means(geometry_.dtype, {x, geometry_.batch * geometry_.in_channels, n, n}, means);
     for_each_block(on, seed, workspace, [&](const ProbeBlock &block, const Matrix &probe_means) {
-        on.multiply(compute(), -static_cast<double>(n), {means_of(block, means)}, {probe_means},
-                    true, numbers_of(block, numbers));
+        on.multiply(compute(), -static_cast<double>(geometry_.in_points()),
+                    {means_of(block, means)}, {probe_means}, true, numbers_of(block, numbers));
     });
 }
 

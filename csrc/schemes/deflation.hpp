@@ -24,9 +24,9 @@ class Deflation {
     [[nodiscard]] int64_t sketch_workspace() const;
     [[nodiscard]] int64_t filter_workspace() const;
 
-    /// means [batch][Ci] of x; takes their part out of numbers, a sketch of x.
-    void sketch(const Backend &on, uint64_t seed, const void *x, void *means, void *numbers,
-                void *workspace) const;
+    /// Take the part of x's means, [batch][Ci], out of numbers, a sketch of x.
+    void deflate(const Backend &on, uint64_t seed, const void *means, void *numbers,
+                 void *workspace) const;
     /// sum += the filter gradient of the means, divided by the projection's scale.
     /// means are used up.
     void filter(const Backend &on, uint64_t seed, void *means, const void *numbers, const void *dy,

@@ -16,8 +16,8 @@ class Dense final : public TwoOrders {
   public:
     explicit Dense(const ProjectionSetup &setup)
         : TwoOrders(setup), probes_(setup.probes),
-          sketch_workspace_(setup.backend.project_workspace(geometry().dtype, geometry().batch,
-                                                            geometry().x_sample(), probes_))
+          sketch_workspace_(
+              project_workspace(setup.backend, geometry().batch, geometry().x_sample(), probes_))
     {
         if (prepare(setup, choose(setup))) {
             dy_first_.emplace(setup, probes_);
@@ -32,12 +32,14 @@ class Dense final : public TwoOrders {
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
-    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
+    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
                 void *workspace) const override
     {
+        const int64_t batch = geometry().batch;
+        const int64_t channels = geometry().in_channels;
         const int64_t length = geometry().x_sample();
-        on.project(geometry().dtype, probes(seed, 0, 0), {x, geometry().batch, length, length},
-                   {numbers, geometry().batch, probes_, probes_}, workspace);
+        project(on, probes(seed, 0, 0), {x, batch, length, length},
+                {numbers, batch, probes_, probes_}, {means, batch, channels, channels}, workspace);
     }
 
   private:

@@ -44,7 +44,7 @@ class DyFirst {
                 [&](const Band &band, int64_t first, int64_t count) {
                     combine(part_of(band, first, count), l);
                     return std::pair<ProbeImages, const void *>{
-                        {shifted(z, band.x_offset, first), x_channel_, 0, 1}, l};
+                        {z.shifted(band.x_offset, first), x_channel_, 0, 1}, l};
                 },
                 sum, arena.take(probe_filter_.workspace()));
             return;
@@ -53,7 +53,7 @@ class DyFirst {
             on,
             [&](const Band &band, int64_t first, int64_t count) {
                 const ProbePart part = part_of(band, first, count);
-                on.draw(band.geometry.dtype, shifted(z, part.x_offset, first), part.x,
+                on.draw(band.geometry.dtype, z.shifted(part.x_offset, first), part.x,
                         {drawn, count, part.x.total(), part.x.total()});
                 combine(part, l);
                 return std::pair<const void *, const void *>{drawn, l};
@@ -74,12 +74,6 @@ class DyFirst {
         return {first,         count,
                 band.x_offset, {g.in_channels, g.in_points(), x_channel_},
                 band.y_offset, {g.out_channels, g.out_points(), y_channel_}};
-    }
-    static Probes shifted(Probes z, int64_t rows, int64_t columns)
-    {
-        z.row += rows;
-        z.column += columns;
-        return z;
     }
 
     int64_t x_channel_; // of the whole tensors

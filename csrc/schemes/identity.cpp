@@ -32,7 +32,7 @@ class Identity final : public Projection {
     }
 
     void sketch(const Backend &on, uint64_t /*seed*/, const void *x, void *numbers,
-                void * /*workspace*/) const override
+                void * /*means*/, void * /*workspace*/) const override
     {
         on.copy(x, numbers, geometry_.x_count() * element_bytes(geometry_.dtype));
     }

@@ -72,9 +72,9 @@ class Independent final : public TwoOrders {
   public:
     explicit Independent(const ProjectionSetup &setup)
         : TwoOrders(setup), probes_(setup.probes),
-          sketch_workspace_(setup.backend.project_workspace(
-              geometry().dtype, geometry().batch * geometry().in_channels, geometry().in_points(),
-              probes_))
+          sketch_workspace_(project_workspace(setup.backend,
+                                              geometry().batch * geometry().in_channels,
+                                              geometry().in_points(), probes_))
     {
         if (prepare(setup, choose(setup))) {
             samples_ = samples_at_once(setup);
@@ -96,13 +96,13 @@ class Independent final : public TwoOrders {
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
-    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
+    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
                 void *workspace) const override
     {
         const int64_t rows = geometry().batch * geometry().in_channels;
         const int64_t length = geometry().in_points();
-        on.project(geometry().dtype, probes(seed, 0, 0), {x, rows, length, length},
-                   {numbers, rows, probes_, probes_}, workspace);
+        project(on, probes(seed, 0, 0), {x, rows, length, length},
+                {numbers, rows, probes_, probes_}, {means, rows, 1, 1}, workspace);
     }
 
   private:

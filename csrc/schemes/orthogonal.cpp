@@ -52,9 +52,8 @@ class Orthogonal final : public TwoOrders {
         for (const ProbeBlock &block : blocks_) {
             sketch_workspace_ =
                 std::max(sketch_workspace_,
-                         setup.backend.project_workspace(geometry().dtype, geometry().batch,
-                                                         block.channels * geometry().in_points(),
-                                                         block.columns));
+                         project_workspace(setup.backend, geometry().batch,
+                                           block.channels * geometry().in_points(), block.columns));
         }
         if (prepare(setup, choose(setup))) {
             prepare_filters(setup);
@@ -66,16 +65,18 @@ class Orthogonal final : public TwoOrders {
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(per_channel_); }
 
-    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
+    void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
                 void *workspace) const override
     {
+        const int64_t batch = geometry().batch;
         const int64_t points = geometry().in_points();
         for (const ProbeBlock &block : blocks_) {
-            on.project(geometry().dtype, probes(seed, block.channel * points, block.column),
-                       {at_element(x, block.channel * points), geometry().batch,
-                        block.channels * points, geometry().x_sample()},
-                       {at(numbers, block.column), geometry().batch, block.columns, columns_},
-                       workspace);
+            project(on, probes(seed, block.channel * points, block.column),
+                    {at_element(x, block.channel * points), batch, block.channels * points,
+                     geometry().x_sample()},
+                    {at(numbers, block.column), batch, block.columns, columns_},
+                    {at(means, block.channel), batch, block.channels, geometry().in_channels},
+                    workspace);
         }
     }
 

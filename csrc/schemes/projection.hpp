@@ -27,6 +27,7 @@ struct ProjectionSetup {
     int64_t probes;              // r
     xconv_contraction requested; // XCONV_CONTRACTION_AUTO: the cheaper
     bool packed;                 // numbers are kept in a few bits
+    bool deflated;               // sketch() is asked for means
     int64_t workspace_limit;     // bytes a pass aims to stay below
 };
 
@@ -73,8 +74,9 @@ class Projection {
     [[nodiscard]] virtual int64_t sketch_workspace() const = 0;
     [[nodiscard]] virtual int64_t filter_workspace() const = 0;
 
-    /// numbers [batch][numbers_per_sample] of x.
-    virtual void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers,
+    /// numbers [batch][numbers_per_sample] of x; and the means of its channels, [batch]
+    /// [Ci] numbers, unless null.
+    virtual void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
                         void *workspace) const = 0;
     /// sum [Co][Ci/groups][K] such that E[scale() * sum] is the filter gradient.
     /// The factor is left to the end so that sums of integers stay exact.

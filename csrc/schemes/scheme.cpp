@@ -131,8 +131,8 @@ Scheme::Scheme(const Backend &backend, const ConvGeometry &geometry, const xconv
     const bool deflates = checked_deflation(desc, entry);
     static_cast<void>(checked_packing(desc, 1, 1));
 
-    projection_ = entry.make(
-        {backend, geometry, distribution, probes, requested, desc.bits != 0, workspace_limit});
+    projection_ = entry.make({backend, geometry, distribution, probes, requested, desc.bits != 0,
+                              deflates, workspace_limit});
     packing_ = checked_packing(desc, geometry.batch, projection_->numbers_per_sample());
     if (deflates) {
         deflation_.emplace(geometry, distribution, *projection_, workspace_limit);
@@ -205,10 +205,10 @@ void Scheme::sketch(const Backend &on, uint64_t seed, const void *x, void *kept,
         return;
     }
     void *numbers = packing_ ? pieces.numbers : kept_numbers;
-    projection_->sketch(on, seed, x, numbers, pieces.scratch);
+    void *means = means_packing_ ? pieces.means : deflation_ ? kept : nullptr;
+    projection_->sketch(on, seed, x, numbers, means, pieces.scratch);
     if (deflation_) {
-        void *means = means_packing_ ? pieces.means : kept;
-        deflation_->sketch(on, seed, x, means, numbers, pieces.scratch);
+        deflation_->deflate(on, seed, means, numbers, pieces.scratch);
         if (means_packing_) {
             on.pack(compute(), *means_packing_, {seed, RoundingStream::means}, means, kept);
             // The gap before the numbers is kept as well: the same draw, the same bytes.

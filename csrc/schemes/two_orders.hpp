@@ -37,8 +37,23 @@ class TwoOrders : public Projection {
 
   protected:
     explicit TwoOrders(const ProjectionSetup &setup)
-        : geometry_(setup.geometry), distribution_(setup.distribution)
+        : geometry_(setup.geometry), distribution_(setup.distribution), deflated_(setup.deflated)
     {
+    }
+
+    /// Backend::project() of whole channels; and their means, unless these are of no data.
+    void project(const Backend &on, const Probes &probes, ConstMatrix x, Matrix out, Matrix means,
+                 void *workspace) const
+    {
+        const ChannelMeans wanted{geometry_.in_points(), means};
+        on.project(geometry_.dtype, probes, x, out, means.data == nullptr ? nullptr : &wanted,
+                   workspace);
+    }
+    [[nodiscard]] int64_t project_workspace(const Backend &on, int64_t rows, int64_t length,
+                                            int64_t columns) const
+    {
+        return on.project_workspace(geometry_.dtype, rows, length, columns,
+                                    deflated_ ? geometry_.in_points() : 0);
     }
 
     /// Prepare for the order chosen; true for dy first, which the derived class
@@ -72,7 +87,7 @@ class TwoOrders : public Projection {
     }
     [[nodiscard]] void *at(void *base, int64_t numbers) const
     {
-        return static_cast<std::byte *>(base) + numbers * bytes();
+        return base == nullptr ? nullptr : static_cast<std::byte *>(base) + numbers * bytes();
     }
     /// So many elements of a tensor further on.
     [[nodiscard]] const void *at_element(const void *tensor, int64_t elements) const
@@ -87,6 +102,7 @@ class TwoOrders : public Projection {
   private:
     ConvGeometry geometry_;
     Distribution distribution_;
+    bool deflated_;
     std::optional<XFirst> x_first_; // when that is the order
 };
 

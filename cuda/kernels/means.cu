@@ -1,4 +1,4 @@
-// row_means reads x once; probe_means counts signs, or adds up entries of z.
+// channel_means reads x once; probe_means counts signs, or adds up entries of z.
 #include "cuda/kernels/runs.hpp"
 #include "cuda/launch.hpp"
 #include "cuda/ops_means.hpp"
@@ -7,8 +7,8 @@ namespace xconv::cuda {
 
 namespace {
 
-/// One row for each `lanes` threads.
-template <class X> struct RowMeans {
+/// One channel for each `lanes` threads.
+template <class X> struct MeansOfChannels {
     using T = ComputeType<X>;
     static constexpr int threads = 256;
     struct Shared {
@@ -16,9 +16,11 @@ template <class X> struct RowMeans {
     };
     const X *x;
     int64_t rows;
-    int64_t length;
+    int64_t per_row; // channels
+    int64_t length;  // of a channel
     int64_t stride;
     T *means;
+    int64_t means_stride;
     int lanes; // a power of two
     bool vectors;
 
@@ -38,9 +40,12 @@ template <class X> struct RowMeans {
     template <class Team> XCONV_DEVICE void operator()(Team &team, Shared &shared) const
     {
         const int64_t first = team.block().x * (threads / lanes);
+        const int64_t channels = rows * per_row;
         team.each([&](int thread) {
-            const int64_t row = first + thread / lanes;
-            shared.part[thread] = row < rows ? sum(x + row * stride, thread % lanes) : T(0);
+            const int64_t i = first + thread / lanes;
+            shared.part[thread] =
+                i < channels ? sum(x + i / per_row * stride + i % per_row * length, thread % lanes)
+                             : T(0);
         });
         for (int half = lanes / 2; half > 0; half /= 2) {
             team.each([&](int thread) {
@@ -50,10 +55,10 @@ template <class X> struct RowMeans {
             });
         }
         team.each([&](int thread) {
-            const int64_t row = first + thread / lanes;
-            if (thread % lanes == 0 && row < rows) {
-                means[row] = static_cast<T>(static_cast<double>(shared.part[thread]) /
-                                            static_cast<double>(length));
+            const int64_t i = first + thread / lanes;
+            if (thread % lanes == 0 && i < channels) {
+                means[i / per_row * means_stride + i % per_row] = static_cast<T>(
+                    static_cast<double>(shared.part[thread]) / static_cast<double>(length));
             }
         });
     }
@@ -138,17 +143,19 @@ template <class T, bool Signs> struct ProbeMeans {
 
 } // namespace
 
-void row_means(Stream stream, Dtype dtype, ConstMatrix x, void *means)
+void channel_means(Stream stream, Dtype dtype, ConstMatrix x, const ChannelMeans &wanted)
 {
     with_tensor_type(dtype, [&](auto tag) {
         using X = typename decltype(tag)::type;
-        using Kernel = RowMeans<X>;
-        constexpr int64_t long_row = 8192;
-        const int lanes = x.cols < long_row ? 32 : Kernel::threads;
-        launch(Kernel{static_cast<const X *>(x.data), x.rows, x.cols, x.stride,
-                      static_cast<typename Kernel::T *>(means), lanes,
-                      in_vectors<X>(x.data, 0, x.stride, 4)},
-               {ceil_div(x.rows, Kernel::threads / lanes)}, stream);
+        using Kernel = MeansOfChannels<X>;
+        constexpr int64_t long_channel = 8192;
+        const int lanes = wanted.channel < long_channel ? 32 : Kernel::threads;
+        const Matrix &means = wanted.means;
+        launch(Kernel{static_cast<const X *>(x.data), x.rows, means.cols, wanted.channel, x.stride,
+                      static_cast<typename Kernel::T *>(means.data), means.stride, lanes,
+                      in_vectors<X>(x.data, 0, x.stride, 4) && wanted.channel % 4 == 0},
+               {ceil_div(checked_mul(x.rows, means.cols, "means"), Kernel::threads / lanes)},
+               stream);
     });
 }
 

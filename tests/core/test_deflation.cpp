@@ -7,6 +7,7 @@
 #include "../catch.hpp"
 #include "cpu/deflation.hpp"
 #include "cpu/probes.hpp"
+#include "cpu/signs.hpp"
 #include "probe_entry.hpp"
 
 using xconv::Axes;
@@ -16,16 +17,17 @@ using xconv::Distribution;
 using xconv::Dtype;
 using xconv::Float16;
 using xconv::cpu::DeflationOps;
+using xconv::cpu::ProbeOps;
 using xconv::cpu::SimdVariant;
 
 namespace {
 
-std::vector<SimdVariant> variants()
+std::vector<const SimdVariant *> variants()
 {
-    std::vector<SimdVariant> list;
+    std::vector<const SimdVariant *> list;
     for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
         if (variant.runs_here()) {
-            list.push_back(variant);
+            list.push_back(&variant);
         }
     }
     return list;
@@ -124,18 +126,70 @@ template <class In> std::vector<double> reference(const ConvGeometry &g, const s
 }
 
 template <class In>
-void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::vector<In> &dy)
+void check_ones(const SimdVariant *variant, const ConvGeometry &g, const std::vector<In> &dy)
 {
     using T = xconv::ComputeType<In>;
     const std::vector<double> expected = reference(g, dy);
     std::vector<T> sums(expected.size() + 1, T(77));
-    DeflationOps{2, &variant}.filter_of_ones(g, dy.data(), sums.data());
+    DeflationOps{2, variant}.filter_of_ones(g, dy.data(), sums.data());
     REQUIRE(sums.back() == T(77));
     for (size_t i = 0; i < expected.size(); ++i) {
         const auto got = static_cast<double>(sums[i]);
         if (!(got == expected[i] || (std::isnan(got) && std::isnan(expected[i])))) {
-            FAIL(variant.name << ": sum " << i << " is " << got << " instead of " << expected[i]);
+            FAIL(variant->name << ": sum " << i << " is " << got << " instead of " << expected[i]);
         }
+    }
+}
+
+/// Every variant, with and without matrix units, on one thread and on several.
+std::vector<ProbeOps> all_ops()
+{
+    std::vector<ProbeOps> list;
+    for (const int threads : {1, 3}) {
+        for (const bool units : {false, xconv::cpu::signs::available()}) {
+            for (const SimdVariant *variant : variants()) {
+                list.push_back({threads, variant, units});
+            }
+        }
+    }
+    return list;
+}
+
+/// Means are exact for whole numbers, and the projection is what it is without them.
+template <class In>
+void check_projected_means(const ProbeOps &ops, int64_t rows, int64_t channels, int64_t length,
+                           int64_t columns)
+{
+    using T = xconv::ComputeType<In>;
+    const int64_t stride = channels * length + 3;
+    const int64_t total = channels * length;
+    const auto x = whole_numbers<In>(rows * stride, 5);
+    const xconv::Probes probes{8, Distribution::rademacher, 37, 5};
+    std::vector<T> means(static_cast<size_t>(rows * (channels + 1)), T(77));
+    const auto project = [&](const xconv::ChannelMeans *wanted) {
+        std::vector<T> out(static_cast<size_t>(rows * columns));
+        const int64_t bytes = xconv::cpu::project_workspace(dtype_of<In>, rows, total, columns,
+                                                            wanted == nullptr ? 0 : length);
+        std::vector<uint8_t> workspace(static_cast<size_t>(bytes), 0xFF); // NaN
+        ops.project(dtype_of<In>, probes, {x.data(), rows, total, stride},
+                    {out.data(), rows, columns, columns}, wanted, workspace.data());
+        return out;
+    };
+    const xconv::ChannelMeans wanted{length, {means.data(), rows, channels, channels + 1}};
+    INFO(ops.simd->name << ", " << ops.threads << " threads: " << rows << " rows of " << channels
+                        << " channels of " << length);
+    REQUIRE(project(&wanted) == project(nullptr));
+    for (int64_t i = 0; i < rows; ++i) {
+        for (int64_t c = 0; c < channels; ++c) {
+            double sum = 0;
+            for (int64_t p = 0; p < length; ++p) {
+                sum += static_cast<double>(
+                    static_cast<T>(x[static_cast<size_t>(i * stride + c * length + p)]));
+            }
+            REQUIRE(means[static_cast<size_t>(i * (channels + 1) + c)] ==
+                    static_cast<T>(sum / static_cast<double>(length)));
+        }
+        REQUIRE(means[static_cast<size_t>(i * (channels + 1) + channels)] == T(77));
     }
 }
 
@@ -144,7 +198,7 @@ void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::ve
 TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation]", float, double,
                    Float16, BFloat16)
 {
-    for (const SimdVariant &variant : variants()) {
+    for (const SimdVariant *variant : variants()) {
         for (const Axis &h : axes) {
             for (const Axis &w : axes) {
                 const Axis &d = h.kernel == 4 ? axes[0] : flat; // some in three dimensions
@@ -159,7 +213,7 @@ TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation
 TEST_CASE("a number that is not finite stays in the sums it belongs to", "[deflation]")
 {
     const ConvGeometry g = geometry(Dtype::f32, flat, axes[0], axes[1]);
-    for (const SimdVariant &variant : variants()) {
+    for (const SimdVariant *variant : variants()) {
         for (const float bad :
              {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
             // Corners, an edge, the middle.
@@ -173,29 +227,21 @@ TEST_CASE("a number that is not finite stays in the sums it belongs to", "[defla
     }
 }
 
-TEMPLATE_TEST_CASE("means of rows are exact, and do not depend on the threads", "[deflation]",
-                   float, double, Float16, BFloat16)
+TEMPLATE_TEST_CASE("projecting leaves the means of channels behind", "[deflation]", float, double,
+                   Float16, BFloat16)
 {
-    using T = xconv::ComputeType<TestType>;
-    for (const SimdVariant &variant : variants()) {
-        for (const int64_t length : {1, 7, 16, 63, 64, 257, 5000, 9001}) {
-            const int64_t rows = 300;
-            const auto x = whole_numbers<TestType>(rows * (length + 2), 5);
-            for (const int threads : {1, 3}) {
-                std::vector<T> means(static_cast<size_t>(rows));
-                DeflationOps{threads, &variant}.row_means(
-                    dtype_of<TestType>, {x.data(), rows, length, length + 2}, means.data());
-                for (int64_t i = 0; i < rows; ++i) {
-                    double sum = 0;
-                    for (int64_t p = 0; p < length; ++p) {
-                        sum += static_cast<double>(
-                            static_cast<T>(x[static_cast<size_t>(i * (length + 2) + p)]));
-                    }
-                    INFO(variant.name << ", " << length);
-                    REQUIRE(means[static_cast<size_t>(i)] ==
-                            static_cast<T>(sum / static_cast<double>(length)));
-                }
-            }
+    struct Shape {
+        int64_t rows, channels, length, columns;
+    };
+    // Channels within a tile, across tiles, across what one thread sums, with the ends of
+    // both at one place; more columns than are taken at once.
+    constexpr Shape shapes[] = {
+        {1, 1, 1, 1},     {3, 700, 7, 2},  {17, 5, 49, 9},    {16, 3, 256, 70}, {20, 9, 1000, 8},
+        {2, 4, 4096, 20}, {5, 3, 8192, 3}, {33, 2, 9001, 17}, {300, 1, 63, 8},  {600, 40, 30, 129}};
+    for (const ProbeOps &ops : all_ops()) {
+        for (const Shape &shape : shapes) {
+            check_projected_means<TestType>(ops, shape.rows, shape.channels, shape.length,
+                                            shape.columns);
         }
     }
 }
@@ -203,7 +249,7 @@ TEMPLATE_TEST_CASE("means of rows are exact, and do not depend on the threads", 
 TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", float, double)
 {
     using T = TestType;
-    for (const SimdVariant &variant : variants()) {
+    for (const SimdVariant *variant : variants()) {
         for (const Distribution distribution :
              {Distribution::rademacher, Distribution::gaussian, Distribution::uniform}) {
             for (const int64_t length : {1, 5, 49, 128, 300, 2500}) {
@@ -212,7 +258,7 @@ TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", 
                     const int64_t runs = 4;
                     const int64_t columns = 11;
                     std::vector<T> means(static_cast<size_t>(runs * columns));
-                    xconv::cpu::ProbeOps{2, &variant, false}.probe_means(
+                    xconv::cpu::ProbeOps{2, variant, false}.probe_means(
                         dtype_of<T>, probes, {runs, length, length + gap},
                         {means.data(), runs, columns, columns});
                     for (int64_t i = 0; i < runs * columns; ++i) {
@@ -229,7 +275,7 @@ TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", 
                         const double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
                         const double tolerance =
                             distribution == Distribution::rademacher ? eps : 7 * 128 * eps;
-                        INFO(variant.name << ", " << length << " places, mean " << i);
+                        INFO(variant->name << ", " << length << " places, mean " << i);
                         REQUIRE(std::abs(got - expected) <= tolerance);
                     }
                 }

@@ -116,10 +116,10 @@ void check_project(int64_t rows, int64_t length, int64_t columns, bool exact, st
     }
     for (const ProbeOps &ops : all_ops()) {
         Floats out(expected.size(), -1.0F);
-        std::vector<char> workspace(
-            static_cast<size_t>(xconv::cpu::project_workspace(Dtype::f32, rows, length, columns)));
+        std::vector<char> workspace(static_cast<size_t>(
+            xconv::cpu::project_workspace(Dtype::f32, rows, length, columns, 0)));
         ops.project(Dtype::f32, probes, {x.data(), rows, length, stride},
-                    {out.data(), rows, columns, columns}, workspace.data());
+                    {out.data(), rows, columns, columns}, nullptr, workspace.data());
         check_close(out, expected, bound, ops);
     }
 }

@@ -73,25 +73,27 @@ template <class X> void check_filter_of_ones(Random &random, int rank, int64_t l
 
 } // namespace
 
-TEMPLATE_TEST_CASE("row_means averages rows", "[means]", float, double, xconv::Float16,
-                   xconv::BFloat16)
+TEMPLATE_TEST_CASE("channel_means averages channels of rows", "[means]", float, double,
+                   xconv::Float16, xconv::BFloat16)
 {
     using T = ComputeType<TestType>;
     Random random(51);
     for (int i = 0; i < 40; ++i) {
-        const int64_t rows = random.one_of<int64_t>({1, 7, 8, 9, 40});
+        const int64_t rows = random.one_of<int64_t>({1, 7, 8, 9});
+        const int64_t channels = random.one_of<int64_t>({1, 2, 5});
         const int64_t length = random.one_of<int64_t>({1, 3, 49, 128, 3136, 8191, 8192, 9001});
-        const int64_t stride = length + random.one_of<int64_t>({0, 1, 4});
-        const auto x = random.integers<TestType>(span(rows, length, stride));
-        Output<T> means(1, rows, rows);
-        cuda::row_means(stream, dtype_of<TestType>(), {x.data(), rows, length, stride},
-                        means.data.data());
+        const int64_t stride = channels * length + random.one_of<int64_t>({0, 1, 4});
+        const auto x = random.integers<TestType>(span(rows, channels * length, stride));
+        Output<T> means(rows, channels, channels + 2);
+        cuda::channel_means(stream, dtype_of<TestType>(),
+                            {x.data(), rows, channels * length, stride}, {length, means.matrix()});
         means.check(
-            fmt::format("{} rows of {}", rows, length),
-            [&](int64_t, int64_t row) {
+            fmt::format("{} rows of {} channels of {}", rows, channels, length),
+            [&](int64_t row, int64_t channel) {
                 double sum = 0;
                 for (int64_t p = 0; p < length; ++p) {
-                    sum += static_cast<double>(x[static_cast<size_t>(row * stride + p)]);
+                    sum += static_cast<double>(
+                        x[static_cast<size_t>(row * stride + channel * length + p)]);
                 }
                 return static_cast<double>(static_cast<T>(sum / static_cast<double>(length)));
             },

@@ -1,0 +1,185 @@
+#include <algorithm>
+
+#include "cpu/channel_sums.hpp"
+#include "cpu/probes_signs.hpp"
+#include "cpu/sign_products.hpp"
+#include "workspace.hpp"
+
+namespace xconv::cpu {
+
+using namespace signs;
+
+namespace {
+
+/// x is summed in at most kSegments segments, each by one thread, and then the
+/// segments in order, so that no sum depends on who computed it.
+constexpr int64_t kSegments = 256;
+constexpr int64_t kLeastSegment = 2048;
+/// Places of x, and blocks of columns, that are in the cache together.
+constexpr int64_t kRun = 256;
+constexpr int64_t kColumnBlocks = 4;
+/// Partial sums stay below this, by taking fewer columns at a time.
+constexpr int64_t kPartialBytes = int64_t{4} << 20;
+
+/// How the partial sums of project_signs() lie: [segment][row block][column block].
+struct Partial {
+    int64_t segment; // places
+    int64_t segments;
+    int64_t row_blocks;
+    int64_t column_blocks; // at a time
+
+    Partial(int64_t rows, int64_t length, int64_t columns)
+        : segment(std::max(kLeastSegment, round_up(ceil_div(length, kSegments), kRun))),
+          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes)), column_blocks(1)
+    {
+        const int64_t one = block_bytes();
+        column_blocks =
+            std::min(ceil_div(columns, kLanes),
+                     std::max(kColumnBlocks, kPartialBytes / one / kColumnBlocks * kColumnBlocks));
+    }
+    [[nodiscard]] int64_t block_bytes() const
+    {
+        constexpr int64_t tile = kSumTile * static_cast<int64_t>(sizeof(float));
+        return checked_mul(checked_mul(segments, row_blocks, "sketch"), tile, "sketch");
+    }
+    [[nodiscard]] int64_t at(int64_t index, int64_t row_block, int64_t column_block) const
+    {
+        return ((index * row_blocks + row_block) * column_blocks + column_block) * kSumTile;
+    }
+};
+
+/// Pairs of the signs at up to kRun places, for up to kColumnBlocks blocks of columns.
+struct SignRun {
+    alignas(64) uint32_t words[kRun / 32 * kLanes];
+    alignas(64) uint32_t pairs[kColumnBlocks][kRun / kDepth * kPairedTile];
+
+    void draw(DrawBits draw_bits, const Probes &probes, int64_t length, int64_t columns)
+    {
+        for (int64_t j = 0; j < columns; j += kLanes) {
+            draw_columns(draw_bits, probes.shifted(0, j), length, words);
+            pair_words(words, ceil_div(length, kDepth), pairs[j / kLanes]);
+        }
+    }
+};
+
+/// split(), and the sums of channels.
+void split_and_add(const SimdVariant &simd, const FloatRows &x, int64_t first, int64_t rows,
+                   int64_t place, int64_t length, const ChannelSums &channels, uint16_t *tiles)
+{
+    if (!channels.in_one(place, length)) {
+        split(x.data, x.stride, rows, length, tiles);
+        channels.add(*simd.sums->f32, x.data, x.stride, first, rows, place, length);
+        return;
+    }
+    alignas(64) float sums[kLanes * kLanes];
+    split_and_sum(x.data, x.stride, rows, length, tiles, sums);
+    channels.add_at(place, *simd.sums->f32, sums, kLanes, first, rows, kLanes);
+}
+
+/// One segment of x for some blocks of its rows and some columns; and the sums of its
+/// channels, unless null.
+void project_segment(const SimdVariant &simd, Dtype dtype, const Probes &probes, ConstMatrix x,
+                     int64_t from_block, int64_t to_block, int64_t segment, int64_t columns,
+                     const Partial &partial, const ChannelSums *channels, float *sums)
+{
+    const int64_t begin = segment * partial.segment;
+    const int64_t end = std::min(begin + partial.segment, x.cols);
+    if (channels != nullptr) {
+        channels->clear(from_block * kLanes, std::min(to_block * kLanes, x.rows), segment);
+    }
+    SignRun run;
+    alignas(64) uint16_t tiles[kRun / kDepth * kSplitTile];
+    alignas(64) float wide[kLanes * kRun];
+    const uint32_t *paired[kColumnBlocks];
+    for (int64_t i = 0; i < kColumnBlocks; ++i) {
+        paired[i] = run.pairs[i];
+    }
+    for (int64_t p = begin; p < end; p += kRun) {
+        const int64_t length = std::min(kRun, end - p);
+        for (int64_t j = 0; j < columns; j += kColumnBlocks * kLanes) {
+            const int64_t count = std::min(kColumnBlocks * kLanes, columns - j);
+            run.draw(simd.draw_bits, probes.shifted(p, j), length, count);
+            for (int64_t block = from_block; block < to_block; ++block) {
+                const int64_t first = block * kLanes;
+                const int64_t rows = std::min(kLanes, x.rows - first);
+                const FloatRows from = float_rows(dtype, x, first, rows, p, length, wide, kRun);
+                if (j > 0 || channels == nullptr) {
+                    split(from.data, from.stride, rows, length, tiles);
+                }
+                else {
+                    split_and_add(simd, from, first, rows, p, length, *channels, tiles);
+                }
+                Product product = packed_product(tiles, paired, ceil_div(length, kDepth),
+                                                 ceil_div(count, kLanes), p > begin);
+                product.sums = sums + partial.at(segment, block, j / kLanes);
+                product.sums_row = kLanes;
+                product.sums_tile = kSumTile;
+                multiply_signs(product);
+            }
+        }
+    }
+}
+
+void add_segments(const Partial &partial, const float *sums, int64_t i, int64_t columns, float *out)
+{
+    for (int64_t j = 0; j < columns; j += kLanes) {
+        const int64_t count = std::min(kLanes, columns - j);
+        float total[kLanes] = {};
+        for (int64_t segment = 0; segment < partial.segments; ++segment) {
+            const float *tile =
+                sums + partial.at(segment, i / kLanes, j / kLanes) + i % kLanes * kLanes;
+            for (int64_t lane = 0; lane < kLanes; ++lane) {
+                total[lane] += tile[lane];
+            }
+        }
+        std::copy_n(total, count, out + j);
+    }
+}
+
+} // namespace
+
+int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns, int64_t channel)
+{
+    const Partial partial(rows, length, columns);
+    Arena arena(nullptr);
+    arena.take(ChannelSums::bytes(rows, length, channel, partial.segment));
+    arena.take(checked_mul(partial.block_bytes(), partial.column_blocks, "sketch"));
+    return arena.used();
+}
+
+void project_signs(const SimdVariant &simd, int threads, Dtype dtype, const Probes &probes,
+                   ConstMatrix x, Matrix out, const ChannelMeans *means, void *workspace)
+{
+    const Partial partial(x.rows, x.cols, out.cols);
+    const int64_t channel = means == nullptr ? 0 : means->channel;
+    Arena arena(workspace);
+    const ChannelSums channels(
+        x.cols, channel, partial.segment,
+        arena.take(ChannelSums::bytes(x.rows, x.cols, channel, partial.segment)));
+    auto *sums = arena.take<float>(0);
+    const int used = threads_for(threads, x.rows, x.cols, out.cols);
+    // Too few segments for the threads: share out the rows as well.
+    const int64_t shares = std::min(partial.row_blocks, ceil_div(used, partial.segments));
+    const int64_t share = ceil_div(partial.row_blocks, shares);
+    const int64_t at_once = partial.column_blocks * kLanes;
+    for (int64_t first = 0; first < out.cols; first += at_once) {
+        const int64_t count = std::min(at_once, out.cols - first);
+        const ChannelSums *wanted = first == 0 && channel > 0 ? &channels : nullptr;
+        parallel_for(used, partial.segments * shares, [&](int64_t task) {
+            const int64_t from = task % shares * share;
+            const Units units(x.rows);
+            project_segment(simd, dtype, probes.shifted(0, first), x, from,
+                            std::min(from + share, partial.row_blocks), task / shares, count,
+                            partial, wanted, sums);
+        });
+        parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), x.rows,
+                     [&](int64_t i) {
+                         add_segments(partial, sums, i, count, row<float>(out, i) + first);
+                         if (wanted != nullptr) {
+                             wanted->write_means(i, row<float>(means->means, i));
+                         }
+                     });
+    }
+}
+
+} // namespace xconv::cpu
