@@ -1,10 +1,7 @@
 // Compiled for AVX-512 and AMX whatever the rest of the library is compiled for:
 // nothing in here may run before available() said so, nor be an inline function
 // shared with other files.
-#include <cpuid.h>
 #include <immintrin.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <type_traits>
@@ -276,31 +273,7 @@ inline __m512i as_numbers(__m512i bits)
                                      _mm512_set1_epi32(0x3F803F80), and_or);
 }
 
-bool ask_system()
-{
-    unsigned a = 0;
-    unsigned b = 0;
-    unsigned c = 0;
-    unsigned d = 0;
-    constexpr unsigned bfloat16 = 1U << 22;
-    constexpr unsigned tiles = 1U << 24;
-    if (__builtin_cpu_supports("avx512f") == 0 || __builtin_cpu_supports("avx512bw") == 0 ||
-        __builtin_cpu_supports("avx512dq") == 0 || __builtin_cpu_supports("avx512vl") == 0 ||
-        __get_cpuid_count(7, 0, &a, &b, &c, &d) == 0 || (d & bfloat16) == 0 || (d & tiles) == 0) {
-        return false;
-    }
-    constexpr long request_permission = 0x1023; // ARCH_REQ_XCOMP_PERM
-    constexpr long tile_data = 18;
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-}
-
 } // namespace
-
-bool available()
-{
-    static const bool answer = ask_system();
-    return answer;
-}
 
 Units::Units(int64_t rows)
 {
