@@ -56,7 +56,8 @@ template <class Kernel> void launch(const Kernel &kernel, Grid grid, Stream stre
                       static_cast<unsigned>(grid.z));
     // Its own result: cudaGetLastError() would also tell of other people's failures.
     void *arguments[] = {const_cast<Kernel *>(&kernel)};
-    check(cudaLaunchKernel(run_kernel<Kernel>, blocks, dim3(Kernel::threads), arguments, 0, stream),
+    const auto *entry = reinterpret_cast<const void *>(&run_kernel<Kernel>);
+    check(cudaLaunchKernel(entry, blocks, dim3(Kernel::threads), arguments, 0, stream),
           "kernel launch");
 }
 
