@@ -5,7 +5,6 @@
 
 #include "cuda/conv_im2col.hpp"
 #include "cuda/cuda_device.hpp"
-#include "cuda/ops_bias.hpp"
 #include "workspace.hpp"
 
 namespace xconv::cuda {
@@ -65,13 +64,13 @@ class Parts {
     }
 
     /// Part `part` of whole tensors x and y.
-    void run(const Backend &on, int64_t part, const void *x, const void *w, const void *y,
-             void *workspace) const
+    void run(const Backend &on, int64_t part, const void *x, const void *w, const void *bias,
+             const void *y, void *workspace) const
     {
         const auto at = [part](const void *tensor, int64_t bytes) {
             return static_cast<const std::byte *>(tensor) + part * bytes;
         };
-        convolution_->run(static_cast<const CudaDevice &>(on).cudnn(), at(x, x_bytes_), w,
+        convolution_->run(static_cast<const CudaDevice &>(on).cudnn(), at(x, x_bytes_), w, bias,
                           at(y, y_bytes_), workspace);
     }
     /// Whether all parts of tensors begin where plans take them to.
@@ -95,39 +94,38 @@ class Parts {
     int64_t y_bytes_;
 };
 
-const CudaDevice &device(const Backend &on) { return static_cast<const CudaDevice &>(on); }
-
+/// A bias is another plan, which cuDNN may not have: then im2col does it.
 class CudnnForward final : public ForwardPass {
   public:
-    CudnnForward(Parts parts, const ConvGeometry &g, const Wanted &wanted)
-        : g_(g), parts_(std::move(parts)),
-          fallback_(make_im2col_forward(g, fallback_limit(wanted, parts_.workspace())))
+    CudnnForward(Parts plain, std::optional<Parts> biased, const ConvGeometry &g,
+                 const Wanted &wanted)
+        : plain_(std::move(plain)), biased_(std::move(biased)),
+          fallback_(make_im2col_forward(g, fallback_limit(wanted, plain_.workspace())))
     {
     }
     [[nodiscard]] int64_t workspace() const override
     {
-        return std::max(parts_.workspace(), fallback_->workspace());
+        return std::max(
+            {plain_.workspace(), biased_ ? biased_->workspace() : 0, fallback_->workspace()});
     }
-    [[nodiscard]] std::string describe() const override { return parts_.describe(); }
+    [[nodiscard]] std::string describe() const override { return plain_.describe(); }
 
     void run(const Backend &on, const void *x, const void *w, const void *bias, void *y,
              void *workspace) const override
     {
-        if (!parts_.fit(x, w, y)) {
+        const Parts *parts = bias == nullptr ? &plain_ : biased_ ? &*biased_ : nullptr;
+        if (parts == nullptr || !parts->fit(x, w, y) || !lie_aligned(bias)) {
             fallback_->run(on, x, w, bias, y, workspace);
             return;
         }
-        for (int64_t part = 0; part < parts_.count(); ++part) {
-            parts_.run(on, part, x, w, y, workspace);
-        }
-        if (bias != nullptr) {
-            add_bias(device(on).stream(), g_, bias, y);
+        for (int64_t part = 0; part < parts->count(); ++part) {
+            parts->run(on, part, x, w, bias, y, workspace);
         }
     }
 
   private:
-    ConvGeometry g_;
-    Parts parts_;
+    Parts plain_;
+    std::optional<Parts> biased_;
     std::unique_ptr<ForwardPass> fallback_;
 };
 
@@ -152,7 +150,7 @@ class CudnnData final : public DataPass {
             return;
         }
         for (int64_t part = 0; part < parts_.count(); ++part) {
-            parts_.run(on, part, dx, w, dy, workspace);
+            parts_.run(on, part, dx, w, nullptr, dy, workspace);
         }
     }
 
@@ -187,7 +185,7 @@ class CudnnFilter final : public FilterPass {
         // A plan either adds or writes: this one writes, and adding is a pass over dw.
         for (int64_t part = 0; part < parts_.count(); ++part) {
             const bool add = accumulate || part > 0;
-            parts_.run(on, part, x, add ? term : sum, dy, scratch);
+            parts_.run(on, part, x, add ? term : sum, nullptr, dy, scratch);
             if (add) {
                 on.transpose(compute_dtype(g_.dtype), term, 1, 1, 1, g_.w_count(), true, sum);
             }
@@ -218,7 +216,11 @@ std::unique_ptr<PassType> make_pass(const Handle &handle, const ConvGeometry &g,
 std::unique_ptr<ForwardPass> make_cudnn_forward(const Handle &handle, const ConvGeometry &g,
                                                 const Wanted &wanted)
 {
-    return make_pass<ForwardPass, CudnnForward>(handle, g, Direction::forward, g.dtype, wanted);
+    auto plain = Parts::make(handle, g, Direction::forward, g.dtype, wanted);
+    return plain ? std::make_unique<CudnnForward>(
+                       std::move(*plain),
+                       Parts::make(handle, g, Direction::forward_bias, g.dtype, wanted), g, wanted)
+                 : nullptr;
 }
 
 std::unique_ptr<DataPass> make_cudnn_backward_data(const Handle &handle, const ConvGeometry &g,

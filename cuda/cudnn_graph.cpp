@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "cuda/cudnn_operations.hpp"
+
 namespace xconv::cuda::cudnn {
 
 namespace {
@@ -11,7 +13,6 @@ namespace {
 // made with a handle deprecated; older ones know only handles.
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wdeprecated-declarations"
-constexpr cudnnBackendAttributeName_t kGraphHandle = CUDNN_ATTR_OPERATIONGRAPH_HANDLE;
 constexpr cudnnBackendAttributeName_t kPlanHandle = CUDNN_ATTR_EXECUTION_PLAN_HANDLE;
 #pragma GCC diagnostic pop
 // As numbers, for the headers of older versions.
@@ -19,138 +20,6 @@ constexpr auto kHeuristicDevice = static_cast<cudnnBackendAttributeName_t>(204);
 constexpr auto kPlanDevice = static_cast<cudnnBackendAttributeName_t>(407);
 constexpr auto kDeviceText = static_cast<cudnnBackendAttributeName_t>(2702);
 constexpr auto kDevice = static_cast<cudnnBackendDescriptorType_t>(38);
-
-// Names of the three tensors in a graph.
-constexpr int64_t kX = 1;
-constexpr int64_t kW = 2;
-constexpr int64_t kY = 3;
-
-cudnnDataType_t data_type(Dtype dtype)
-{
-    switch (dtype) {
-    case Dtype::f64:
-        return CUDNN_DATA_DOUBLE;
-    case Dtype::f32:
-        return CUDNN_DATA_FLOAT;
-    case Dtype::f16:
-        return CUDNN_DATA_HALF;
-    default:
-        return CUDNN_DATA_BFLOAT16;
-    }
-}
-
-/// The last axes: cuDNN takes two or three.
-std::vector<int64_t> spatial(const Axes &axes, int rank)
-{
-    return {axes.end() - std::max(rank, 2), axes.end()};
-}
-
-/// Dense planes `channel` elements apart, in samples of `channels` planes.
-Descriptor make_tensor(int64_t id, Dtype dtype, int64_t samples, int64_t channels, int64_t channel,
-                       const Axes &axes, int rank)
-{
-    std::vector<int64_t> sizes = spatial(axes, rank);
-    std::vector<int64_t> strides(sizes.size(), 1);
-    for (std::size_t i = sizes.size() - 1; i > 0; --i) {
-        strides[i - 1] = strides[i] * sizes[i];
-    }
-    sizes.insert(sizes.begin(), {samples, channels});
-    strides.insert(strides.begin(), {channels * channel, channel});
-    Descriptor tensor(CUDNN_BACKEND_TENSOR_DESCRIPTOR);
-    tensor.set(CUDNN_ATTR_TENSOR_DATA_TYPE, CUDNN_TYPE_DATA_TYPE, data_type(dtype))
-        .set(CUDNN_ATTR_TENSOR_DIMENSIONS, CUDNN_TYPE_INT64, sizes)
-        .set(CUDNN_ATTR_TENSOR_STRIDES, CUDNN_TYPE_INT64, strides)
-        .set(CUDNN_ATTR_TENSOR_UNIQUE_ID, CUDNN_TYPE_INT64, id)
-        .set(CUDNN_ATTR_TENSOR_BYTE_ALIGNMENT, CUDNN_TYPE_INT64, Convolution::kAlign)
-        .finalize();
-    return tensor;
-}
-
-Descriptor make_convolution(const ConvGeometry &g)
-{
-    Descriptor conv(CUDNN_BACKEND_CONVOLUTION_DESCRIPTOR);
-    conv.set(CUDNN_ATTR_CONVOLUTION_COMP_TYPE, CUDNN_TYPE_DATA_TYPE,
-             data_type(compute_dtype(g.dtype)))
-        .set(CUDNN_ATTR_CONVOLUTION_CONV_MODE, CUDNN_TYPE_CONVOLUTION_MODE, CUDNN_CROSS_CORRELATION)
-        .set(CUDNN_ATTR_CONVOLUTION_SPATIAL_DIMS, CUDNN_TYPE_INT64,
-             static_cast<int64_t>(std::max(g.rank, 2)))
-        .set(CUDNN_ATTR_CONVOLUTION_PRE_PADDINGS, CUDNN_TYPE_INT64, spatial(g.pad_begin, g.rank))
-        .set(CUDNN_ATTR_CONVOLUTION_POST_PADDINGS, CUDNN_TYPE_INT64, spatial(g.pad_end, g.rank))
-        .set(CUDNN_ATTR_CONVOLUTION_DILATIONS, CUDNN_TYPE_INT64, spatial(g.dilation, g.rank))
-        .set(CUDNN_ATTR_CONVOLUTION_FILTER_STRIDES, CUDNN_TYPE_INT64, spatial(g.stride, g.rank))
-        .finalize();
-    return conv;
-}
-
-/// What the three operations call their parts.
-struct Names {
-    cudnnBackendDescriptorType_t operation;
-    cudnnBackendAttributeName_t x, w, y, conv, alpha, beta;
-};
-
-constexpr Names names_of(Direction direction)
-{
-    switch (direction) {
-    case Direction::forward:
-        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_ALPHA,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_BETA};
-    case Direction::backward_data:
-        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_DATA_DESCRIPTOR,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DX,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_W,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_DY,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_CONV_DESC,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_ALPHA,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_DATA_BETA};
-    default:
-        return {CUDNN_BACKEND_OPERATION_CONVOLUTION_BACKWARD_FILTER_DESCRIPTOR,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_X,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DW,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_DY,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_CONV_DESC,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_ALPHA,
-                CUDNN_ATTR_OPERATION_CONVOLUTION_BWD_FILTER_BETA};
-    }
-}
-
-/// The graph of one convolution. Its parts live as long as it does.
-Descriptor make_graph(const Handle &handle, const ConvGeometry &g, Direction direction,
-                      Dtype result, std::vector<Descriptor> &parts)
-{
-    const Names names = names_of(direction);
-    const auto type = [&](Direction writes) { return direction == writes ? result : g.dtype; };
-    parts.push_back(make_tensor(kX, type(Direction::backward_data), g.batch, g.in_channels,
-                                g.x_channel, g.in, g.rank));
-    parts.push_back(make_tensor(kW, type(Direction::backward_filter), g.out_channels,
-                                g.in_per_group(), g.kernel_points(), g.kernel, g.rank));
-    parts.push_back(make_tensor(kY, type(Direction::forward), g.batch, g.out_channels, g.y_channel,
-                                g.out, g.rank));
-    parts.push_back(make_convolution(g));
-    Descriptor operation(names.operation);
-    operation.set(names.x, parts[0])
-        .set(names.w, parts[1])
-        .set(names.y, parts[2])
-        .set(names.conv, parts[3]);
-    if (g.dtype == Dtype::f64) {
-        operation.set(names.alpha, CUDNN_TYPE_DOUBLE, 1.0).set(names.beta, CUDNN_TYPE_DOUBLE, 0.0);
-    }
-    else {
-        operation.set(names.alpha, CUDNN_TYPE_FLOAT, 1.0F).set(names.beta, CUDNN_TYPE_FLOAT, 0.0F);
-    }
-    operation.finalize();
-    Descriptor graph(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR);
-    if (handle.described() == nullptr) {
-        graph.set(kGraphHandle, CUDNN_TYPE_HANDLE, handle.get());
-    }
-    graph.set(CUDNN_ATTR_OPERATIONGRAPH_OPS, operation).finalize();
-    parts.push_back(std::move(operation));
-    return graph;
-}
 
 /// cuDNN's suggestions, best first; none where the mode knows none.
 std::vector<Descriptor> suggestions(const Handle &handle, const Descriptor &graph,
@@ -308,7 +177,7 @@ std::unique_ptr<Convolution> Convolution::make(std::shared_ptr<const Handle> han
                                                const ConvGeometry &g, Direction direction,
                                                Dtype result, const Wanted &wanted)
 {
-    std::vector<Descriptor> parts;
+    std::deque<Descriptor> parts;
     std::optional<Descriptor> graph;
     try {
         graph = make_graph(*handle, g, direction, result, parts);
@@ -341,14 +210,18 @@ std::unique_ptr<Convolution> Convolution::make(std::shared_ptr<const Handle> han
     return nullptr;
 }
 
-void Convolution::run(const Handle &handle, const void *x, const void *w, const void *y,
-                      void *workspace) const
+void Convolution::run(const Handle &handle, const void *x, const void *w, const void *bias,
+                      const void *y, void *workspace) const
 {
+    std::vector<int64_t> names{kX, kW, kY};
+    std::vector<const void *> tensors{x, w, y};
+    if (bias != nullptr) {
+        names.push_back(kBias);
+        tensors.push_back(bias);
+    }
     Descriptor arguments(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR);
-    arguments
-        .set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, std::vector<int64_t>{kX, kW, kY})
-        .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR,
-             std::vector<const void *>{x, w, y})
+    arguments.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, CUDNN_TYPE_INT64, names)
+        .set(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, tensors)
         .set(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, workspace)
         .finalize();
     check(cudnnBackendExecute(handle.get(), plan_.get(), arguments.get()), "cudnnBackendExecute");

@@ -76,7 +76,8 @@ class Handle {
     std::unique_ptr<Descriptor> described_;
 };
 
-enum class Direction { forward, backward_data, backward_filter };
+/// What a convolution computes. A bias is added before the result is rounded.
+enum class Direction { forward, forward_bias, backward_data, backward_filter };
 
 /// Which of cuDNN's engines will do.
 struct Wanted {
@@ -100,8 +101,8 @@ class Convolution {
 
     [[nodiscard]] int64_t workspace() const { return workspace_; }
     [[nodiscard]] const std::string &describe() const { return name_; }
-    /// The pointers must be aligned to kAlign.
-    void run(const Handle &handle, const void *x, const void *w, const void *y,
+    /// The pointers must be aligned to kAlign; `bias` is null but for forward_bias.
+    void run(const Handle &handle, const void *x, const void *w, const void *bias, const void *y,
              void *workspace) const;
 
     static constexpr int64_t kAlign = 16;

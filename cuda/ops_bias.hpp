@@ -6,8 +6,6 @@
 
 namespace xconv::cuda {
 
-/// y[b][c] += bias[c] at every place. Rounds 16-bit results a second time.
-void add_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y);
 /// y[b][c] = bias[c] at every place, for products to be added to.
 void spread_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y);
 

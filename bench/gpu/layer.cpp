@@ -160,8 +160,9 @@ void Layer::Parts::add_cudnn_rows(const Settings &settings)
         engine_workspaces.push_back(std::make_unique<DeviceBuffer>(engine->workspace()));
         rows.push_back({name, engine->describe(),
                         [this, made = engine.get(), space = engine_workspaces.back()->data(),
-                         weights = in_w.data(),
-                         out = in_y.data()] { made->run(*handle, x.data(), weights, out, space); },
+                         weights = in_w.data(), out = in_y.data()] {
+                            made->run(*handle, x.data(), weights, nullptr, out, space);
+                        },
                         static_cast<double>(x.bytes() + in_w.bytes() + in_y.bytes()),
                         2 * geometry.multiply_adds()});
         engines.push_back(std::move(engine));

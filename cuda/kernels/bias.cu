@@ -7,7 +7,7 @@ namespace xconv::cuda {
 
 namespace {
 
-template <class T, bool kAdd> struct PlaceBias {
+template <class T> struct SpreadBias {
     int64_t channels, points;
     int64_t channel_stride;
     const T *bias;
@@ -15,25 +15,11 @@ template <class T, bool kAdd> struct PlaceBias {
 
     XCONV_DEVICE void operator()(int64_t i) const
     {
-        using Number = ComputeType<T>;
         const Quotient plane = divide(i, points);
         const int64_t channel = divide(plane.quotient, channels).remainder;
-        T &value = y[plane.quotient * channel_stride + plane.remainder];
-        const auto before = kAdd ? static_cast<Number>(value) : Number(0);
-        value = T(before + static_cast<Number>(bias[channel]));
+        y[plane.quotient * channel_stride + plane.remainder] = bias[channel];
     }
 };
-
-template <bool kAdd>
-void place_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
-{
-    with_tensor_type(g.dtype, [&](auto tag) {
-        using T = typename decltype(tag)::type;
-        launch_elements(PlaceBias<T, kAdd>{g.out_channels, g.out_points(), g.y_channel,
-                                           static_cast<const T *>(bias), static_cast<T *>(y)},
-                        g.batch * g.out_channels * g.out_points(), stream);
-    });
-}
 
 /// Few channels leave a device idle, so the batch is shared out too: as many shares
 /// as the scratch memory has room for, whatever the device, so that the order of
@@ -104,14 +90,14 @@ template <class To> struct FinishBias {
 
 } // namespace
 
-void add_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
-{
-    place_bias<true>(stream, g, bias, y);
-}
-
 void spread_bias(Stream stream, const ConvGeometry &g, const void *bias, void *y)
 {
-    place_bias<false>(stream, g, bias, y);
+    with_tensor_type(g.dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        launch_elements(SpreadBias<T>{g.out_channels, g.out_points(), g.y_channel,
+                                      static_cast<const T *>(bias), static_cast<T *>(y)},
+                        g.batch * g.out_channels * g.out_points(), stream);
+    });
 }
 
 void backward_bias(Stream stream, const ConvGeometry &g, const void *dy, double beta,

@@ -69,7 +69,8 @@ TEST_CASE("cuDNN plans every exact pass for an H100", "[cudnn]")
     for (const ConvGeometry &geometry : geometries()) {
         for (const Dtype dtype : {Dtype::f32, Dtype::f64, Dtype::f16, Dtype::bf16}) {
             for (const Direction direction :
-                 {Direction::forward, Direction::backward_data, Direction::backward_filter}) {
+                 {Direction::forward, Direction::forward_bias, Direction::backward_data,
+                  Direction::backward_filter}) {
                 if (element_bytes(dtype) == 2 && direction == Direction::backward_filter) {
                     continue; // it has no Float32 filters of 16-bit tensors
                 }
