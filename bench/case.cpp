@@ -26,6 +26,10 @@ constexpr Words<xconv_distribution, 3> kDistributions{
     {{"rademacher", XCONV_RADEMACHER}, {"gaussian", XCONV_GAUSSIAN}, {"uniform", XCONV_UNIFORM}}};
 constexpr Words<xconv_contraction, 3> kOrders{
     {{"auto", XCONV_CONTRACTION_AUTO}, {"dy_first", XCONV_DY_FIRST}, {"x_first", XCONV_X_FIRST}}};
+constexpr Words<xconv_dtype, 4> kDtypes{{{"float32", XCONV_F32},
+                                         {"float64", XCONV_F64},
+                                         {"float16", XCONV_F16},
+                                         {"bfloat16", XCONV_BF16}}};
 constexpr Words<unsigned, 6> kRowWords{{{"exact", kExact},
                                         {"step", kStep},
                                         {"parts", kParts},
@@ -159,7 +163,7 @@ bool find_number(std::string_view token, std::string_view word, int64_t *value)
     return true;
 }
 
-/// Tokens that say what is kept, and in which order it is contracted.
+/// Tokens that say what is kept of which type, and in which order it is contracted.
 bool set_scheme(std::string_view token, Case &result)
 {
     xconv_scheme_desc &scheme = result.scheme;
@@ -175,7 +179,8 @@ bool set_scheme(std::string_view token, Case &result)
     return find_number(token, "group", &scheme.group) ||
            find_word(kProjections, token, &scheme.projection) ||
            find_word(kDistributions, token, &scheme.distribution) ||
-           find_word(kOrders, token, &result.order);
+           find_word(kOrders, token, &result.order) ||
+           find_word(kDtypes, token, &result.conv.dtype);
 }
 
 unsigned parse_rows(std::string_view list)
@@ -259,7 +264,11 @@ std::string Case::geometry_name() const
     if (differs(conv.dilation, 1)) {
         name += axes_name('d', conv.dilation, conv.rank);
     }
-    return conv.groups == 1 ? name : name + fmt::format("_g{}", conv.groups);
+    if (conv.groups != 1) {
+        name += fmt::format("_g{}", conv.groups);
+    }
+    return conv.dtype == XCONV_F32 ? name
+                                   : fmt::format("{}_{}", name, word_of(kDtypes, conv.dtype));
 }
 
 std::string Case::scheme_name() const

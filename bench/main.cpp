@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <exception>
 #include <fstream>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,13 @@ std::vector<bench::Suite> load_suites(const Arguments &arguments)
     for (const std::string &line : arguments.cases) {
         const std::vector<bench::Case> more = bench::parse_line(line);
         suites.back().cases.insert(suites.back().cases.end(), more.begin(), more.end());
+    }
+    for (const bench::Suite &suite : suites) {
+        for (const bench::Case &which : suite.cases) {
+            if (which.conv.dtype != XCONV_F32) {
+                throw std::invalid_argument(which.text + ": on the CPU, Float32 is timed");
+            }
+        }
     }
     return suites;
 }

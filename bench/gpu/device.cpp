@@ -21,21 +21,27 @@ DeviceBuffer::DeviceBuffer(int64_t bytes) : bytes_(bytes)
     check(cudaMalloc(&data_, static_cast<size_t>(std::max<int64_t>(bytes, 1))), "cudaMalloc");
 }
 
-void DeviceBuffer::fill(uint64_t salt)
+void DeviceBuffer::fill(xconv::Dtype dtype, uint64_t salt)
 {
-    // A piece is drawn once and copied again and again, shifted by an odd number.
-    std::vector<float> piece(static_cast<size_t>(std::min<int64_t>(bytes_ / 4, 1048573)));
-    for (size_t i = 0; i < piece.size(); ++i) {
-        uint64_t h = (i + salt) * 0x9e3779b97f4a7c15U;
-        h = (h ^ (h >> 32U)) * 0xd6e8feb86659fd93U;
-        piece[i] = static_cast<float>(h >> 40U) * 0x1p-23F - 1.0F;
-    }
-    const auto step = static_cast<int64_t>(piece.size() * sizeof(float));
-    for (int64_t at = 0; at < bytes_ && step > 0; at += step) {
-        check(cudaMemcpy(static_cast<char *>(data_) + at, piece.data(),
-                         static_cast<size_t>(std::min(step, bytes_ - at)), cudaMemcpyHostToDevice),
-              "cudaMemcpy");
-    }
+    xconv::with_tensor_type(dtype, [&](auto tag) {
+        using T = typename decltype(tag)::type;
+        // A piece is drawn once and copied again and again, shifted by an odd number.
+        const auto count = bytes_ / static_cast<int64_t>(sizeof(T));
+        std::vector<T> piece(static_cast<size_t>(std::min<int64_t>(count, 1048573)));
+        for (size_t i = 0; i < piece.size(); ++i) {
+            uint64_t h = (i + salt) * 0x9e3779b97f4a7c15U;
+            h = (h ^ (h >> 32U)) * 0xd6e8feb86659fd93U;
+            piece[i] = static_cast<T>(
+                static_cast<xconv::ComputeType<T>>(static_cast<float>(h >> 40U) * 0x1p-23F - 1.0F));
+        }
+        const auto step = static_cast<int64_t>(piece.size() * sizeof(T));
+        for (int64_t at = 0; at < bytes_ && step > 0; at += step) {
+            check(cudaMemcpy(static_cast<char *>(data_) + at, piece.data(),
+                             static_cast<size_t>(std::min(step, bytes_ - at)),
+                             cudaMemcpyHostToDevice),
+                  "cudaMemcpy");
+        }
+    });
 }
 
 namespace {
@@ -115,8 +121,8 @@ Limits measure_limits(cudaStream_t stream)
     DeviceBuffer a(int64_t{4} * size * size);
     DeviceBuffer b(int64_t{4} * size * size);
     const DeviceBuffer c(int64_t{4} * size * size);
-    a.fill(1);
-    b.fill(2);
+    a.fill(xconv::Dtype::f32, 1);
+    b.fill(xconv::Dtype::f32, 2);
     cublasHandle_t blas = nullptr;
     if (cublasCreate(&blas) != CUBLAS_STATUS_SUCCESS ||
         cublasSetStream(blas, stream) != CUBLAS_STATUS_SUCCESS) {

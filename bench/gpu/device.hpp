@@ -7,6 +7,8 @@
 #include <functional>
 #include <string>
 
+#include "dtype.hpp"
+
 namespace gpu_bench {
 
 void check(cudaError_t result, const char *what);
@@ -19,8 +21,8 @@ class DeviceBuffer {
     DeviceBuffer &operator=(const DeviceBuffer &) = delete;
     [[nodiscard]] void *data() const { return data_; }
     [[nodiscard]] int64_t bytes() const { return bytes_; }
-    /// Floats uniform on [-1, 1), a function of their place and of `salt`.
-    void fill(uint64_t salt);
+    /// Elements uniform on [-1, 1), a function of their place and of `salt`.
+    void fill(xconv::Dtype dtype, uint64_t salt);
 
   private:
     int64_t bytes_;

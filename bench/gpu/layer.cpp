@@ -41,14 +41,20 @@ size_t size_of(const DeviceBuffer &buffer) { return static_cast<size_t>(buffer.b
 struct Layer::Parts {
     Parts(const bench::Case &which, const Settings &settings)
         : geometry(xconv::make_geometry(which.conv)), context(make_context(settings)),
-          plan(make_plan(context.get(), which)), x(4 * geometry.x_count()),
-          w(4 * geometry.w_count()), y(4 * geometry.y_count()), dy(4 * geometry.y_count()),
-          dw(4 * geometry.w_count()), sketch(query(plan.get(), XCONV_QUERY_SKETCH_BYTES)),
+          plan(make_plan(context.get(), which)), x(tensor_bytes(geometry.x_count())),
+          w(tensor_bytes(geometry.w_count())), y(tensor_bytes(geometry.y_count())),
+          dy(tensor_bytes(geometry.y_count())), dw(tensor_bytes(geometry.w_count())),
+          sketch(query(plan.get(), XCONV_QUERY_SKETCH_BYTES)),
           workspace(query(plan.get(), XCONV_QUERY_WORKSPACE_MAX))
     {
-        x.fill(1);
-        w.fill(2);
-        dy.fill(3);
+        x.fill(geometry.dtype, 1);
+        w.fill(geometry.dtype, 2);
+        dy.fill(geometry.dtype, 3);
+    }
+
+    [[nodiscard]] int64_t tensor_bytes(int64_t count) const
+    {
+        return count * xconv::element_bytes(geometry.dtype);
     }
 
     static std::unique_ptr<xconv_context, Destroy> make_context(const Settings &settings)
@@ -191,7 +197,7 @@ int64_t Layer::workspace_bytes() const { return parts_->workspace.bytes(); }
 int64_t Layer::tensor_bytes(const bench::Case &which)
 {
     const xconv::ConvGeometry g = xconv::make_geometry(which.conv);
-    return 4 * (g.x_count() + 2 * (g.w_count() + g.y_count()));
+    return xconv::element_bytes(g.dtype) * (g.x_count() + 2 * (g.w_count() + g.y_count()));
 }
 
 } // namespace gpu_bench

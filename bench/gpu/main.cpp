@@ -19,6 +19,7 @@ struct Arguments {
     std::vector<std::string> files;
     std::string out;
     bool allow_tf32 = false;
+    bool list = false;
     int repetitions = 5;
     double series = 0.02;
     double budget = 0;
@@ -90,38 +91,87 @@ nlohmann::json run_case(const bench::Case &which, const gpu_bench::Limits &limit
     return result;
 }
 
+/// The case, or why it could not be timed: others may go well.
+nlohmann::json try_case(const bench::Case &which, const gpu_bench::Limits &limits,
+                        const gpu_bench::Settings &settings, const Arguments &arguments)
+{
+    try {
+        return run_case(which, limits, settings, arguments);
+    }
+    catch (const std::exception &error) {
+        fmt::print("  FAILED: {}\n", error.what());
+        return {{"case", which.text}, {"failed", error.what()}};
+    }
+}
+
+void write(const nlohmann::json &report, const Arguments &arguments)
+{
+    std::fflush(stdout);
+    if (!arguments.out.empty()) {
+        std::ofstream(arguments.out) << report.dump(1) << "\n";
+    }
+}
+
+std::vector<bench::Case> cases_of(const Arguments &arguments)
+{
+    std::vector<bench::Case> all;
+    for (const std::string &file : arguments.files) {
+        const std::vector<bench::Case> more = bench::read_cases(file);
+        all.insert(all.end(), more.begin(), more.end());
+    }
+    return all;
+}
+
+nlohmann::json describe(const gpu_bench::Limits &limits, const Arguments &arguments)
+{
+    fmt::print("{}: copies {:.0f} GB/s, Float32 products {:.1f} TFLOP/s, TF32 {}\n", limits.name,
+               limits.copy_bytes * 1e-9, limits.float32_flops * 1e-12,
+               arguments.allow_tf32 ? "on" : "off");
+    return {{"device", limits.name},
+            {"copy_bytes_per_second", limits.copy_bytes},
+            {"float32_flops_per_second", limits.float32_flops},
+            {"tf32", arguments.allow_tf32},
+            {"backends", xconv_backends()},
+            {"commit", xconv_git_hash()}};
+}
+
+/// What would be timed; needs no device.
+int list(const std::vector<bench::Case> &cases)
+{
+    for (const bench::Case &which : cases) {
+        fmt::print("{} {}: {:.2f} GB of tensors\n", which.geometry_name(), which.scheme_name(),
+                   static_cast<double>(gpu_bench::Layer::tensor_bytes(which)) * 1e-9);
+    }
+    return cases.empty() ? 1 : 0;
+}
+
 int run(const Arguments &arguments)
 {
+    const std::vector<bench::Case> cases = cases_of(arguments);
+    if (arguments.list) {
+        return list(cases);
+    }
     gpu_bench::Settings settings;
     settings.allow_tf32 = arguments.allow_tf32;
     gpu_bench::check(cudaStreamCreateWithFlags(&settings.stream, cudaStreamNonBlocking),
                      "cudaStreamCreate");
     const gpu_bench::Limits limits = gpu_bench::measure_limits(settings.stream);
-    fmt::print("{}: copies {:.0f} GB/s, Float32 products {:.1f} TFLOP/s, TF32 {}\n", limits.name,
-               limits.copy_bytes * 1e-9, limits.float32_flops * 1e-12,
-               arguments.allow_tf32 ? "on" : "off");
-    nlohmann::json report{{"device", limits.name},
-                          {"copy_bytes_per_second", limits.copy_bytes},
-                          {"float32_flops_per_second", limits.float32_flops},
-                          {"tf32", arguments.allow_tf32},
-                          {"backends", xconv_backends()},
-                          {"commit", xconv_git_hash()}};
+    nlohmann::json report = describe(limits, arguments);
+    bool good = true;
     const auto start = std::chrono::steady_clock::now();
-    for (const std::string &file : arguments.files) {
-        for (const bench::Case &which : bench::read_cases(file)) {
-            const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
-            if (arguments.budget > 0 && spent.count() > arguments.budget) {
-                fmt::print("out of time: the rest is left out\n");
-                report["out_of_time"] = true;
-                break;
-            }
-            report["cases"].push_back(run_case(which, limits, settings, arguments));
+    for (const bench::Case &which : cases) {
+        const std::chrono::duration<double> spent = std::chrono::steady_clock::now() - start;
+        if (arguments.budget > 0 && spent.count() > arguments.budget) {
+            fmt::print("out of time: the rest is left out\n");
+            report["out_of_time"] = true;
+            break;
         }
+        report["cases"].push_back(try_case(which, limits, settings, arguments));
+        good = good && !report["cases"].back().contains("failed");
+        write(report, arguments); // what is there should the time be up
     }
-    if (!arguments.out.empty()) {
-        std::ofstream(arguments.out) << report.dump(1) << "\n";
-    }
-    return 0;
+    write(report, arguments);
+    return good ? 0 : 1;
 }
 
 } // namespace
@@ -132,6 +182,7 @@ int main(int argc, char **argv)
     Arguments arguments;
     app.add_option("files", arguments.files, "files of cases, see bench/README.md")->required();
     app.add_option("--out", arguments.out, "store the results as JSON");
+    app.add_flag("--list", arguments.list, "time nothing: print the cases");
     app.add_flag("--tf32", arguments.allow_tf32, "allow TF32, to XConv and to cuDNN");
     app.add_option("--repetitions", arguments.repetitions, "series of calls for each row");
     app.add_option("--series", arguments.series, "seconds of a series, at least");
