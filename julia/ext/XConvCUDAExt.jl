@@ -10,13 +10,19 @@ module XConvCUDAExt
 using CUDA: CUDA, CuArray, CuPtr
 using XConv: XConv, ContextDesc
 
-"""A GPU by its number in CUDA, from 0."""
+"""A GPU by its number in CUDA, from 0, and whether Float32 products may be rounded to
+TF32 there."""
 struct GPU <: XConv.Device
     index::Int
+    tf32::Bool
 end
 
-XConv.storage_device(x::CuArray) = GPU(CUDA.deviceid(CUDA.device(x)))
-XConv.device_key(d::GPU) = (XConv.XCONV_CUDA, Int32(d.index), 0)
+# As everywhere in CUDA.jl, TF32 is what `CUDA.math_mode!(CUDA.FAST_MATH)` asks for.
+# Plans remember it; arrays and sketches go with either.
+XConv.storage_device(x::CuArray) =
+    GPU(CUDA.deviceid(CUDA.device(x)), CUDA.math_mode() == CUDA.FAST_MATH)
+XConv.same_place(a::GPU, b::GPU) = a.index == b.index
+XConv.device_key(d::GPU) = (XConv.XCONV_CUDA, Int32(d.index), Int(d.tf32))
 XConv.raw(p::CuPtr) = Ptr{Cvoid}(UInt(p))
 
 function XConv.context_desc(d::GPU)
@@ -24,7 +30,7 @@ function XConv.context_desc(d::GPU)
     current == d.index || throw(ArgumentError(
         "the arrays are on GPU $(d.index), but this task works on GPU $current; " *
         "CUDA.device!($(d.index)) changes that"))
-    return ContextDesc(sizeof(ContextDesc), XConv.XCONV_CUDA, d.index, 0, 0,
+    return ContextDesc(sizeof(ContextDesc), XConv.XCONV_CUDA, d.index, 0, d.tf32,
         Ptr{Cvoid}(CUDA.stream().handle))
 end
 

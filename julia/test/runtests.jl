@@ -36,6 +36,15 @@ run_all() = @testset "XConv" begin
             stdout=stdout, stderr=stderr))
     end
 
+    if VERSION >= v"1.9" && Base.find_package("CUDA") === nothing
+        @testset "extension for CUDA.jl" begin
+            project = dirname(Base.active_project())
+            file = joinpath(@__DIR__, "cuda", "extension.jl")
+            @test success(pipeline(`$(Base.julia_cmd()) --startup-file=no --project=$project $file`;
+                stdout=stdout, stderr=stderr))
+        end
+    end
+
     reason = cuda_missing()
     if reason === nothing
         @testset "CUDA" begin

@@ -68,6 +68,22 @@ end
     @test XConv.context(XConv.device(on_gpu(w))) === XConv.context(XConv.device(on_gpu(w)))
 end
 
+@testset "TF32 where CUDA.jl is asked for it" begin
+    x, w = CUDA.randn(16, 16, 32, 4), CUDA.randn(3, 3, 32, 32)
+    exact = XConv.conv(x, w)
+    s = XConv.sketch(x, w; scheme=Probe(4), seed=1)
+    before = CUDA.math_mode()
+    CUDA.math_mode!(CUDA.FAST_MATH)
+    try
+        @test XConv.context_desc(XConv.device(x)).allow_tf32 == 1
+        @test close_to(XConv.conv(x, w), Array(exact); rtol=1e-2)
+        @test all(isfinite, Array(XConv.∇conv_filter(s, exact)))    # with the plan it was made by
+    finally
+        CUDA.math_mode!(before)
+    end
+    @test XConv.conv(x, w) == exact
+end
+
 @testset "errors leave the GPU usable" begin
     x, w = CUDA.randn(8, 8, 2, 3), CUDA.randn(3, 3, 2, 4)
     @test_throws ArgumentError XConv.conv(x, Array(w))
