@@ -8,7 +8,9 @@
 // when memory is the limit.
 //
 // Sums are formed in segments of the length of x, first by lane and then over lanes
-// and segments in a fixed order, whatever the number of rows.
+// and segments in a fixed order, whatever the number of rows. A warp has 2 KiB of x in
+// flight at a time, and an H100 needs a thousand times that to reach its bandwidth:
+// short segments provide the warps where rows are few.
 #include <algorithm>
 
 #include "cuda/kernels/probe_tile.hpp"
@@ -49,6 +51,7 @@ template <class X, bool Signs> struct Project : ProjectArguments<X> {
     static constexpr int kRows = sizeof(T) == 4 ? 8 : 4; // of a thread
     static constexpr int kMostSlices = 16 / sizeof(T);
     static constexpr int kThreadColumns = kColumns / 2;
+    static constexpr int kRowsAtOnce = kRows / 2; // of a thread, when lanes are added up
 
     /// z[quarter][i][lane]: entries of row 4 lane + i, columns 4 quarter + (0..3).
     struct Tile {
@@ -58,7 +61,7 @@ template <class X, bool Signs> struct Project : ProjectArguments<X> {
         ProbeTile<T, Signs, kPanel, kColumns> drawn[kMostSlices];
         union {
             Tile tile[2][kMostSlices];
-            T lane_sum[kWarps][kLanes][kColumns + 1];
+            T lane_sum[kRowsAtOnce][kWarps][kLanes][kColumns + 1];
         };
     };
     struct Sums {
@@ -132,6 +135,14 @@ template <class X, bool Signs> struct Project : ProjectArguments<X> {
         }
     }
 
+    XCONV_DEVICE void fill_next(const Block &block, int thread, int step, int steps,
+                                Shared &shared) const
+    {
+        if (step + 1 < steps) {
+            fill_tile(block, thread, step + 1, shared);
+        }
+    }
+
     struct Input {
         Vector<T, 4> at[kRows];
     };
@@ -167,37 +178,41 @@ template <class X, bool Signs> struct Project : ProjectArguments<X> {
         }
     }
 
-    /// Adds up the lanes of one of the rows that a thread holds.
+    /// Adds up the lanes of rows m .. m + kRowsAtOnce - 1 that threads hold.
     template <class Team, class Held>
-    XCONV_DEVICE void write_row(Team &team, const Block &block, int m, Held &held,
-                                Shared &shared) const
+    XCONV_DEVICE void write_rows(Team &team, const Block &block, int m, Held &held,
+                                 Shared &shared) const
     {
         team.each([&](int thread) {
             const Place at = stand(block, thread);
-            T *to = shared.lane_sum[thread / 32][at.lane] + at.half * kThreadColumns;
             XCONV_UNROLL
-            for (int c = 0; c < kThreadColumns; ++c) {
-                to[c] = held[thread].at[m][c];
+            for (int i = 0; i < kRowsAtOnce; ++i) {
+                T *to = shared.lane_sum[i][thread / 32][at.lane] + at.half * kThreadColumns;
+                XCONV_UNROLL
+                for (int c = 0; c < kThreadColumns; ++c) {
+                    to[c] = held[thread].at[m + i][c];
+                }
             }
         });
         team.each([&](int thread) {
-            if (thread >= kWarps * kColumns) {
-                return;
+            for (int unit = thread; unit < kRowsAtOnce * kWarps * kColumns; unit += threads) {
+                const int column = unit % kColumns;
+                const int warp = unit / kColumns % kWarps;
+                const int i = unit / (kColumns * kWarps);
+                const Place at = stand(block, 32 * warp);
+                const int64_t row = at.row + m + i;
+                const int64_t own = block.segment + at.slice;
+                if (row >= this->rows || block.column + column >= this->columns ||
+                    own >= this->segments) {
+                    continue;
+                }
+                T sum = 0;
+                for (int lane = 0; lane < kLanes; ++lane) {
+                    sum += shared.lane_sum[i][warp][lane][column];
+                }
+                this->partial[(own * this->rows + row) * this->partial_stride + block.column +
+                              column] = sum;
             }
-            const int warp = thread / kColumns;
-            const int column = thread % kColumns;
-            const Place at = stand(block, 32 * warp);
-            const int64_t own = block.segment + at.slice;
-            if (at.row + m >= this->rows || block.column + column >= this->columns ||
-                own >= this->segments) {
-                return;
-            }
-            T sum = 0;
-            for (int lane = 0; lane < kLanes; ++lane) {
-                sum += shared.lane_sum[warp][lane][column];
-            }
-            this->partial[(own * this->rows + at.row + m) * this->partial_stride + block.column +
-                          column] = sum;
         });
     }
 
@@ -219,25 +234,27 @@ template <class X, bool Signs> struct Project : ProjectArguments<X> {
                 team.each([&](int thread) { draw_signs(block, thread, next, shared); });
             }
             team.each([&](int thread) {
-                const Input input = read(block, thread, step);
-                if (next < steps) {
-                    fill_tile(block, thread, next, shared);
+                if (stand(block, thread).row >= this->rows) {
+                    fill_next(block, thread, step, steps, shared);
+                    return;
                 }
+                const Input input = read(block, thread, step);
+                fill_next(block, thread, step, steps, shared);
                 const Place at = stand(block, thread);
                 add(at, input, shared.tile[step % 2][at.slice], held[thread]);
             });
         }
         XCONV_UNROLL
-        for (int m = 0; m < kRows; ++m) {
-            write_row(team, block, m, held, shared);
+        for (int m = 0; m < kRows; m += kRowsAtOnce) {
+            write_rows(team, block, m, held, shared);
         }
     }
 };
 
 /// out(i, j) = sum over the segments of sums[segment][i][j].
 template <class T> struct AddSegments {
-    static constexpr int kParts = 8; // of the segments
-    static constexpr int kOutputs = 32;
+    static constexpr int kParts = 32; // of the segments
+    static constexpr int kOutputs = 8;
     static constexpr int threads = kParts * kOutputs;
     struct Shared {
         T part[kParts][kOutputs];
@@ -278,15 +295,16 @@ template <class T> struct AddSegments {
     }
 };
 
-/// Long rows make longer segments. Only the length counts: the bits of a sum must
-/// not depend on what else is summed.
+/// Long rows make longer segments, whose sums cost less. Only the length counts: the
+/// bits of a sum must not depend on what else is summed.
 int64_t segment_length(int64_t length)
 {
-    return std::clamp<int64_t>(round_up(ceil_div(length, 256), kPanel), kPanel, 16 * kPanel);
+    return std::clamp<int64_t>(round_up(ceil_div(length, 512), kPanel), kPanel, 16 * kPanel);
 }
 
-/// Sums of segments stay below this, by taking fewer columns at a time.
-constexpr int64_t kSumBytes = int64_t{16} << 20;
+/// Sums of segments stay below this, by taking fewer columns at a time. It lets 64
+/// columns read x once at a batch of 256.
+constexpr int64_t kSumBytes = int64_t{28} << 20;
 
 int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t segments, int64_t columns)
 {

@@ -183,11 +183,11 @@ TEMPLATE_TEST_CASE("A projection has the same bits whatever else is projected", 
 
 TEST_CASE("project takes few columns at a time when sums grow large", "[project]")
 {
-    // 2048 rows x 2 segments x 1040 columns of sums are more than 16 MiB.
+    // 2048 rows x 2 segments x 1840 columns of sums are more than 28 MiB.
     Random random(13);
     const int64_t rows = 2048;
     const int64_t length = 400;
-    const int64_t columns = 1040;
+    const int64_t columns = 1840;
     const Probes probes{9, Distribution::rademacher, 127, 3};
     CHECK(cuda::project_workspace(Dtype::f32, rows, length, columns) < rows * 2 * columns * 4);
     const auto x = random.integers<float>(rows * length);
