@@ -1,9 +1,9 @@
 // expand: coefficients zᵀ, with z drawn on the way.
 //
-// A block draws 512 rows (256 in Float64) of 16 columns of z into shared memory,
+// A block draws 256 rows of 32 columns of z (128 of 16 in Float64) into shared memory,
 // where a thread reads 4 neighbouring places for sums of several rows of `out`, kept
-// in registers. With 16 columns z is drawn once for 128 rows, and each number
-// written in 4 bytes costs 16 multiply-adds.
+// in registers. z is drawn once for 256 rows of `out` where the columns fit, else for
+// 64: a normal entry costs about 50 multiply-adds, a sign next to nothing.
 #include "cuda/kernels/runs.hpp"
 #include "cuda/launch.hpp"
 #include "cuda/ops_probes.hpp"
@@ -15,16 +15,16 @@ namespace {
 template <class T, bool Signs> struct Expand {
     static constexpr int threads = 256;
     static constexpr int blocks_per_multiprocessor = 2;
-    static constexpr int kPlaces = 2048 / sizeof(T);
+    static constexpr int kPlaces = 1024 / sizeof(T);
     static constexpr int kQuads = kPlaces / 4;
-    static constexpr int kColumns = 16;
-    static constexpr int kRows = 32; // at a time
+    static constexpr int kColumns = 128 / sizeof(T); // at a time, as kRows
+    static constexpr int kRows = 64;
     static constexpr int kThreadRows = kRows * kQuads / threads;
     static constexpr int64_t kBlockRows = 4 * kRows;
     struct Shared {
         ProbeTile<T, Signs, kPlaces, kColumns> drawn;
         Vector<T, 4> z[kColumns][kQuads];
-        Vector<T, 4> coefficients[kColumns][kRows / 4];
+        Vector<T, 4> coefficients[kColumns][kRows / 4 + 1]; // columns in different banks
     };
     struct Sums {
         T at[kThreadRows][4];
@@ -39,6 +39,12 @@ template <class T, bool Signs> struct Expand {
     int64_t stride;
     bool vectors;
 
+    /// Columns from `column` on, of those at a time.
+    [[nodiscard]] XCONV_DEVICE int width(int64_t column) const
+    {
+        return static_cast<int>(columns - column < kColumns ? columns - column : kColumns);
+    }
+
     template <class Team>
     XCONV_DEVICE void fill_tile(Team &team, int64_t row, int64_t column, Shared &shared) const
     {
@@ -47,7 +53,7 @@ template <class T, bool Signs> struct Expand {
             shared.drawn.prepare(thread, threads, probes, row, probes.column + column);
         });
         team.each([&](int thread) {
-            for (int unit = thread; unit < kColumns * kQuads; unit += threads) {
+            for (int unit = thread; unit < width(column) * kQuads; unit += threads) {
                 const int j = unit / kQuads;
                 const int quad = unit % kQuads;
                 shared.z[j][quad] =
@@ -68,11 +74,11 @@ template <class T, bool Signs> struct Expand {
         }
     }
 
-    XCONV_DEVICE void add(int thread, const Shared &shared, Sums &sums) const
+    XCONV_DEVICE void add(int thread, int width, const Shared &shared, Sums &sums) const
     {
         const int quad = thread % kQuads;
         const int group = thread / kQuads * (kThreadRows / 4);
-        for (int j = 0; j < kColumns; ++j) {
+        for (int j = 0; j < width; ++j) {
             const Vector<T, 4> z = shared.z[j][quad];
             XCONV_UNROLL
             for (int r = 0; r < kThreadRows; ++r) {
@@ -113,7 +119,7 @@ template <class T, bool Signs> struct Expand {
                     fill_tile(team, tiles.row(at), column, shared);
                 }
                 team.each([&](int thread) { fetch_coefficients(thread, i, column, shared); });
-                team.each([&](int thread) { add(thread, shared, sums[thread]); });
+                team.each([&](int thread) { add(thread, width(column), shared, sums[thread]); });
             }
             team.each([&](int thread) { write(thread, at, i, sums[thread]); });
         }

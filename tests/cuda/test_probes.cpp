@@ -85,8 +85,8 @@ template <class T> void check_expand(Random &random, const Probes &probes)
 {
     const int64_t length = random.one_of<int64_t>({1, 4, 30, 128, 700});
     const Runs runs{random.between(1, 4), length, length + random.one_of<int64_t>({0, 1, 4, 300})};
-    const int64_t rows = random.one_of<int64_t>({1, 7, 32, 33, 140});
-    const int64_t columns = random.one_of<int64_t>({1, 3, 16, 37});
+    const int64_t rows = random.one_of<int64_t>({1, 7, 64, 65, 140, 260});
+    const int64_t columns = random.one_of<int64_t>({1, 3, 16, 32, 37});
     const int64_t stride = columns + random.between(0, 2);
     const Dtype compute = dtype_of<T>();
     const auto c = random.integers<T>(span(rows, columns, stride));
