@@ -68,19 +68,32 @@ template <int Threads> class Team {
   public:
     static constexpr int threads = Threads;
 
-    Team(Grid block, Grid blocks) : block_(block), blocks_(blocks) {}
+    Team(Grid block, Grid blocks)
+        : block_(block), blocks_(blocks),
+          order_(static_cast<int>((block.x + block.y + block.z) % 3))
+    {
+    }
 
     [[nodiscard]] Grid block() const { return block_; }
     [[nodiscard]] Grid blocks() const { return blocks_; }
 
-    /// Every other phase runs backwards: threads that depend on one another within a
-    /// phase give other results.
+    /// Forwards, backwards or crisscross, another way in every phase and block: threads
+    /// that depend on one another within a phase give other results.
     template <class F> void each(F &&f)
     {
         for (int i = 0; i < Threads; ++i) {
-            f(backwards_ ? Threads - 1 - i : i);
+            switch (order_) {
+            case 0:
+                f(i);
+                break;
+            case 1:
+                f(Threads - 1 - i);
+                break;
+            default:
+                f((i * kLeap + Threads / 2) % Threads);
+            }
         }
-        backwards_ = !backwards_;
+        order_ = (order_ + 1) % 3;
     }
 
     template <class T> class Registers {
@@ -103,7 +116,10 @@ template <int Threads> class Team {
   private:
     Grid block_;
     Grid blocks_;
-    bool backwards_ = false;
+    int order_; // of the next phase
+
+    static constexpr int kLeap = 37;
+    static_assert(Threads % kLeap != 0, "a leap must reach all threads");
 };
 
 #endif
