@@ -88,6 +88,15 @@ template <class T> double sketch_scale(const Conv &conv, Scheme scheme)
 
 } // namespace
 
+Scheme draw_scheme(support::Random &random)
+{
+    Scheme scheme;
+    scheme.projection = projections[random.integer(0, 2)];
+    scheme.distribution = distributions[random.integer(0, 2)];
+    scheme.probes = random.integer(1, 20);
+    return scheme;
+}
+
 int64_t probes_per_channel(const Scheme &scheme, int64_t in_channels)
 {
     if (scheme.projection == XCONV_ORTHOGONAL) {

@@ -19,6 +19,8 @@ inline constexpr xconv_projection projections[] = {XCONV_DENSE, XCONV_ORTHOGONAL
                                                    XCONV_INDEPENDENT};
 inline constexpr xconv_distribution distributions[] = {XCONV_RADEMACHER, XCONV_GAUSSIAN,
                                                        XCONV_UNIFORM};
+/// Probes of any of these alone, up to 20.
+Scheme draw_scheme(support::Random &random);
 
 /// Probing vectors that each input channel meets: what the estimate averages over.
 int64_t probes_per_channel(const Scheme &scheme, int64_t in_channels);

@@ -56,15 +56,6 @@ template <class T> void check_given_probes(const Conv &conv, Scheme scheme, uint
     }
 }
 
-Scheme draw_scheme(Random &random)
-{
-    Scheme scheme;
-    scheme.projection = estimator::projections[random.integer(0, 2)];
-    scheme.distribution = estimator::distributions[random.integer(0, 2)];
-    scheme.probes = random.integer(1, 20);
-    return scheme;
-}
-
 } // namespace
 
 TEMPLATE_TEST_CASE("deflated estimates meet the oracle given their probes", "[deflation]", float,
@@ -72,11 +63,11 @@ TEMPLATE_TEST_CASE("deflated estimates meet the oracle given their probes", "[de
 {
     Random random(71);
     for (int i = 0; i < 150; ++i) {
-        check_given_probes<TestType>(cases::draw_conv(random), draw_scheme(random),
+        check_given_probes<TestType>(cases::draw_conv(random), estimator::draw_scheme(random),
                                      static_cast<uint64_t>(i));
     }
     for (const Conv &conv : cases::special_convs()) {
-        check_given_probes<TestType>(conv, draw_scheme(random), 7);
+        check_given_probes<TestType>(conv, estimator::draw_scheme(random), 7);
     }
 }
 
@@ -92,7 +83,7 @@ TEST_CASE("channels without variation have exact gradients", "[deflation]")
             x.insert(x.end(), static_cast<size_t>(points), constant);
         }
         const Tensor dy = random.values(conv.y_count());
-        Scheme scheme = draw_scheme(random);
+        Scheme scheme = estimator::draw_scheme(random);
         scheme.deflate_mean = true;
         INFO(conv.describe() << ", " << scheme.describe());
         const Tensor magnitude = backward_filter(conv, support::absolute(x), support::absolute(dy));

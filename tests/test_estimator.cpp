@@ -67,15 +67,6 @@ template <class T> void check_given_probes(const Conv &conv, const Scheme &schem
     }
 }
 
-Scheme draw_scheme(Random &random)
-{
-    Scheme scheme;
-    scheme.projection = estimator::projections[random.integer(0, 2)];
-    scheme.distribution = estimator::distributions[random.integer(0, 2)];
-    scheme.probes = random.integer(1, 20);
-    return scheme;
-}
-
 } // namespace
 
 TEMPLATE_TEST_CASE("estimates meet the oracle given their probes, random geometries", "[estimator]",
@@ -84,7 +75,7 @@ TEMPLATE_TEST_CASE("estimates meet the oracle given their probes, random geometr
     Random random(14);
     for (uint64_t i = 0; i < 250; ++i) {
         const Conv conv = cases::draw_conv(random);
-        check_given_probes<TestType>(conv, draw_scheme(random), 100 + i);
+        check_given_probes<TestType>(conv, estimator::draw_scheme(random), 100 + i);
     }
 }
 

@@ -13,11 +13,9 @@
 #include "probe_entry.hpp"
 
 using xconv::Axes;
-using xconv::ConstMatrix;
 using xconv::ConvGeometry;
 using xconv::Distribution;
 using xconv::Dtype;
-using xconv::Matrix;
 using xconv::ProbeImages;
 using xconv::Probes;
 using xconv::Runs;
@@ -72,118 +70,126 @@ std::vector<ProbeOps> all_ops()
     return list;
 }
 
-/// What each entry of `got` may be off, and a name for it.
-void check_close(const Floats &got, const std::vector<double> &expected,
-                 const std::vector<double> &bound, const ProbeOps &ops)
+/// Whole numbers up to `largest`, or any.
+Floats numbers(int64_t count, int64_t largest, bool exact, std::mt19937_64 &bits)
 {
-    for (size_t i = 0; i < got.size(); ++i) {
-        if (!(std::abs(static_cast<double>(got[i]) - expected[i]) <= bound[i])) {
-            FAIL(ops.simd->name << (ops.matrix_units ? " with" : " without") << " matrix units, "
-                                << ops.threads << " threads: entry " << i << " is " << got[i]
-                                << " instead of " << expected[i] << " within " << bound[i]);
-        }
-    }
+    return exact ? whole_numbers(count, largest, bits) : any_numbers(count, bits);
 }
 
-/// Rounding of a Float32 sum of so many terms, in any order: n eps times the sum of
-/// their sizes. Whole numbers must be exact.
-double rounding(bool exact, int64_t terms, double sizes)
+Probes draw_window(std::mt19937_64 &bits)
 {
-    return exact ? 0 : static_cast<double>(terms + 4) * 0x1p-24 * sizes;
+    const uint64_t seed = bits();
+    const auto row = static_cast<int64_t>(bits() % 1000);
+    return {seed, Distribution::rademacher, row, static_cast<int64_t>(bits() % 50)};
 }
+
+/// The row or column that is number `i` of those in `runs`.
+int64_t position(Runs runs, int64_t i) { return i / runs.length * runs.stride + i % runs.length; }
+
+/// Sums of products by plain loops, and what a Float32 sum of the same terms, in any
+/// order, may be off: n eps times the sum of their sizes, and of whole numbers nothing.
+class Sums {
+  public:
+    explicit Sums(bool exact) : exact_(exact) {}
+
+    /// The sum over i of a(i) * b(i).
+    template <class A, class B> void add(int64_t terms, const A &a, const B &b)
+    {
+        double sum = 0;
+        double sizes = 0;
+        for (int64_t i = 0; i < terms; ++i) {
+            const double term = static_cast<double>(a(i)) * static_cast<double>(b(i));
+            sum += term;
+            sizes += std::abs(term);
+        }
+        values_.push_back(sum);
+        bounds_.push_back(exact_ ? 0 : static_cast<double>(terms + 4) * 0x1p-24 * sizes);
+    }
+    /// Room for the results, of what none of them is.
+    [[nodiscard]] Floats untouched() const { return Floats(values_.size(), -0.375F); }
+
+    void check(const Floats &got, const ProbeOps &ops) const
+    {
+        for (size_t i = 0; i < got.size(); ++i) {
+            if (!(std::abs(static_cast<double>(got[i]) - values_[i]) <= bounds_[i])) {
+                FAIL(ops.simd->name << (ops.matrix_units ? " with" : " without")
+                                    << " matrix units, " << ops.threads << " threads: entry " << i
+                                    << " is " << got[i] << " instead of " << values_[i]
+                                    << " within " << bounds_[i]);
+            }
+        }
+    }
+
+  private:
+    bool exact_;
+    std::vector<double> values_;
+    std::vector<double> bounds_;
+};
 
 void check_project(int64_t rows, int64_t length, int64_t columns, bool exact, std::mt19937_64 &bits)
 {
-    const Probes probes{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 1000),
-                        static_cast<int64_t>(bits() % 50)};
+    const Probes probes = draw_window(bits);
     const int64_t stride = length + 3;
-    const Floats x =
-        exact ? whole_numbers(rows * stride, 100, bits) : any_numbers(rows * stride, bits);
-    std::vector<double> expected, bound;
+    const Floats x = numbers(rows * stride, 100, exact, bits);
+    Sums sums(exact);
     for (int64_t i = 0; i < rows; ++i) {
         for (int64_t j = 0; j < columns; ++j) {
-            double sum = 0;
-            double sizes = 0;
-            for (int64_t p = 0; p < length; ++p) {
-                const double term = static_cast<double>(x[static_cast<size_t>(i * stride + p)]) *
-                                    static_cast<double>(sign(probes, p, j));
-                sum += term;
-                sizes += std::abs(term);
-            }
-            expected.push_back(sum);
-            bound.push_back(rounding(exact, length, sizes));
+            sums.add(
+                length, [&](int64_t p) { return x[static_cast<size_t>(i * stride + p)]; },
+                [&](int64_t p) { return sign(probes, p, j); });
         }
     }
     for (const ProbeOps &ops : all_ops()) {
-        Floats out(expected.size(), -1.0F);
+        Floats out = sums.untouched();
         std::vector<char> workspace(static_cast<size_t>(
             xconv::cpu::project_workspace(Dtype::f32, rows, length, columns, 0)));
         ops.project(Dtype::f32, probes, {x.data(), rows, length, stride},
                     {out.data(), rows, columns, columns}, nullptr, workspace.data());
-        check_close(out, expected, bound, ops);
+        sums.check(out, ops);
     }
 }
 
 void check_expand(int64_t rows, Runs places, int64_t columns, bool exact, std::mt19937_64 &bits)
 {
-    const Probes probes{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 1000),
-                        static_cast<int64_t>(bits() % 50)};
-    const Floats c =
-        exact ? whole_numbers(rows * columns, 1000, bits) : any_numbers(rows * columns, bits);
-    std::vector<double> expected, bound;
+    const Probes probes = draw_window(bits);
+    const Floats c = numbers(rows * columns, 1000, exact, bits);
+    Sums sums(exact);
     for (int64_t i = 0; i < rows; ++i) {
         for (int64_t p = 0; p < places.total(); ++p) {
-            const int64_t position = p / places.length * places.stride + p % places.length;
-            double sum = 0;
-            double sizes = 0;
-            for (int64_t j = 0; j < columns; ++j) {
-                const double term = static_cast<double>(c[static_cast<size_t>(i * columns + j)]) *
-                                    static_cast<double>(sign(probes, position, j));
-                sum += term;
-                sizes += std::abs(term);
-            }
-            expected.push_back(sum);
-            bound.push_back(rounding(exact, columns, sizes));
+            sums.add(
+                columns, [&](int64_t j) { return c[static_cast<size_t>(i * columns + j)]; },
+                [&](int64_t j) { return sign(probes, position(places, p), j); });
         }
     }
     for (const ProbeOps &ops : all_ops()) {
-        Floats out(expected.size(), -1.0F);
+        Floats out = sums.untouched();
         ops.expand(Dtype::f32, probes, places, {c.data(), rows, columns, columns},
                    {out.data(), rows, places.total(), places.total()});
-        check_close(out, expected, bound, ops);
+        sums.check(out, ops);
     }
 }
 
 void check_combine(int64_t batch, Runs places, int64_t columns, bool exact, std::mt19937_64 &bits)
 {
     const int64_t stride = places.count * places.stride + 5;
-    const Floats c =
-        exact ? whole_numbers(batch * columns, 500, bits) : any_numbers(batch * columns, bits);
-    const Floats in =
-        exact ? whole_numbers(batch * stride, 300, bits) : any_numbers(batch * stride, bits);
-    std::vector<double> expected, bound;
+    const Floats c = numbers(batch * columns, 500, exact, bits);
+    const Floats in = numbers(batch * stride, 300, exact, bits);
+    Sums sums(exact);
     for (int64_t j = 0; j < columns; ++j) {
         for (int64_t p = 0; p < places.total(); ++p) {
-            const int64_t position = p / places.length * places.stride + p % places.length;
-            double sum = 0;
-            double sizes = 0;
-            for (int64_t b = 0; b < batch; ++b) {
-                const double term =
-                    static_cast<double>(c[static_cast<size_t>(b * columns + j)]) *
-                    static_cast<double>(in[static_cast<size_t>(b * stride + position)]);
-                sum += term;
-                sizes += std::abs(term);
-            }
-            expected.push_back(sum);
-            bound.push_back(rounding(exact, batch, sizes));
+            sums.add(
+                batch, [&](int64_t b) { return c[static_cast<size_t>(b * columns + j)]; },
+                [&](int64_t b) {
+                    return in[static_cast<size_t>(b * stride + position(places, p))];
+                });
         }
     }
     for (const ProbeOps &ops : all_ops()) {
-        Floats out(expected.size(), -1.0F);
+        Floats out = sums.untouched();
         ops.combine(Dtype::f32, {c.data(), batch, columns, columns},
                     {in.data(), batch, places.count * places.stride, stride}, places,
                     {out.data(), columns, places.total(), places.total()});
-        check_close(out, expected, bound, ops);
+        sums.check(out, ops);
     }
 }
 
@@ -252,8 +258,7 @@ Floats plain_filter(const ConvGeometry &g, const ProbeImages &z, const Floats &d
 void check_filter(const ConvGeometry &g, std::mt19937_64 &bits)
 {
     const Floats dy = whole_numbers(g.y_count(), 200, bits);
-    const Probes window{bits(), Distribution::rademacher, static_cast<int64_t>(bits() % 300),
-                        static_cast<int64_t>(bits() % 9)};
+    const Probes window = draw_window(bits);
     // Images as in dense probing, with rows between the channels, and as in independent.
     for (const ProbeImages &z :
          {ProbeImages{window, g.in_points() + 7, 0, 1}, ProbeImages{window, 0, 1, g.in_channels}}) {
