@@ -1,5 +1,4 @@
 // The one place that knows which backends this build has.
-#include <array>
 #include <string>
 
 #include "backend.hpp"
@@ -19,11 +18,10 @@ struct BackendEntry {
     std::string (*describe)();
 };
 
-constexpr std::array kBackends
-{
-    BackendEntry{XCONV_CPU, "cpu", cpu::make_cpu_backend, cpu::describe_cpu_backend},
+constexpr BackendEntry kBackends[] = {
+    {XCONV_CPU, "cpu", cpu::make_cpu_backend, cpu::describe_cpu_backend},
 #if XCONV_WITH_CUDA
-        BackendEntry{XCONV_CUDA, "cuda", cuda::make_cuda_backend, cuda::describe_cuda_backend},
+    {XCONV_CUDA, "cuda", cuda::make_cuda_backend, cuda::describe_cuda_backend},
 #endif
 };
 
