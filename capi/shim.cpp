@@ -28,9 +28,7 @@ double checked_beta(double beta)
     return beta;
 }
 
-/// Descriptors of version 0.1.0 are the oldest.
 constexpr size_t kOldestContext = sizeof(xconv_context_desc);
-constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
 constexpr size_t kOldestScheme = sizeof(xconv_scheme_desc);
 constexpr size_t kOldestOptions = sizeof(xconv_plan_options);
 

@@ -91,4 +91,7 @@ template <class Desc> Desc read_desc(const Desc *desc, size_t oldest, const char
 
 void require_zero(int32_t reserved, const char *argument);
 
+/// Descriptors of version 0.1.0 are the oldest.
+inline constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
+
 } // namespace xconv::capi

@@ -8,7 +8,6 @@ namespace xconv::capi {
 
 namespace {
 
-constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
 constexpr size_t kOldestOptions = sizeof(xconv_advise_options);
 constexpr size_t kOldestAdvice = sizeof(xconv_advice);
 
@@ -73,7 +72,7 @@ xconv_status xconv_advise_query(const xconv_context *context, const xconv_conv_d
             *value = advise_capacity(geometry);
             break;
         case XCONV_ADVISE_WORKSPACE:
-            *value = advise_workspace(on, geometry, request.budget_bytes);
+            *value = Advisor(on, geometry, request).workspace();
             break;
         default:
             fail(XCONV_INVALID_ARGUMENT, "need = {}: not an xconv_advise_need", need);
@@ -95,9 +94,9 @@ xconv_status xconv_advise(const xconv_context *context, const xconv_conv_desc *c
         require(advice, "advice");
         check_entries(entry_bytes, capacity, advise_capacity(geometry));
         require(count, "count");
-        void *scratch = require_workspace(on, workspace, workspace_bytes,
-                                          advise_workspace(on, geometry, request.budget_bytes));
-        const Advised advised = advise(on, geometry, request, x, dy, scratch);
+        const Advisor advisor(on, geometry, request);
+        void *scratch = require_workspace(on, workspace, workspace_bytes, advisor.workspace());
+        const Advised advised = advisor.run(x, dy, scratch);
         write_entries(advised.schemes, advice, entry_bytes);
         *count = advised.schemes.size();
         if (batch_noise != nullptr) {

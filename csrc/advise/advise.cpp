@@ -4,9 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "advise/candidates.hpp"
-#include "advise/measure.hpp"
 
 namespace xconv {
 
@@ -23,14 +23,6 @@ double checked_limit(double value, const char *name)
         fail(XCONV_INVALID_ARGUMENT, "{} = {}: must not be negative", name, value);
     }
     return value == 0 ? std::numeric_limits<double>::infinity() : value;
-}
-
-/// Whether a scheme is worth its memory at all.
-bool fits(const SchemeMeter &meter, const xconv_scheme_desc &scheme, int64_t budget,
-          int64_t exact_bytes)
-{
-    const bool exact = scheme.projection == XCONV_IDENTITY && scheme.bits == 0;
-    return meter.kept_bytes() <= budget && (exact || meter.kept_bytes() < exact_bytes);
 }
 
 /// Sort by bytes, and mark what nothing beats in both bytes and noise.
@@ -93,45 +85,50 @@ int64_t advise_capacity(const ConvGeometry &geometry)
     return static_cast<int64_t>(candidate_schemes(geometry).size());
 }
 
-int64_t advise_workspace(const Backend &on, const ConvGeometry &g, int64_t budget_bytes)
+Advisor::Advisor(const Backend &on, const ConvGeometry &geometry, const AdviseRequest &request)
+    : on_(on), geometry_(geometry), request_(request)
 {
-    int64_t bytes = std::max(exact_gradient_workspace(on, g), batch_noise_workspace(on, g));
-    const int64_t exact_bytes = g.x_count() * element_bytes(g.dtype);
-    for (const xconv_scheme_desc &scheme : candidate_schemes(g)) {
-        const SchemeMeter meter(on, g, scheme);
-        if (fits(meter, scheme, budget_bytes, exact_bytes)) {
-            bytes = std::max(bytes, meter.workspace());
+    const int64_t exact_bytes = geometry.x_count() * element_bytes(geometry.dtype);
+    for (const xconv_scheme_desc &scheme : candidate_schemes(geometry)) {
+        SchemeMeter meter(on, geometry, scheme);
+        // What keeps as much as x itself is worth nothing, but for x itself.
+        const bool smaller = meter.kept_bytes() < exact_bytes || meter.keeps_x();
+        if (smaller && meter.kept_bytes() <= request.budget_bytes) {
+            meters_.push_back(std::move(meter));
         }
+    }
+}
+
+int64_t Advisor::workspace() const
+{
+    int64_t bytes =
+        std::max(exact_gradient_workspace(on_, geometry_), batch_noise_workspace(on_, geometry_));
+    for (const SchemeMeter &meter : meters_) {
+        bytes = std::max(bytes, meter.workspace());
     }
     return bytes + kAlignment;
 }
 
-Advised advise(const Backend &on, const ConvGeometry &g, const AdviseRequest &request,
-               const void *x, const void *dy, void *workspace)
+Advised Advisor::run(const void *x, const void *dy, void *workspace) const
 {
     using Clock = std::chrono::steady_clock;
     const auto begin = Clock::now();
-    const Specimen specimen{on, g, x, dy, workspace};
+    const Specimen specimen{on_, geometry_, x, dy, workspace};
     const ExactGradient exact = exact_gradient(specimen);
     Advised advised{{}, batch_noise(specimen, exact)};
-    const int64_t exact_bytes = g.x_count() * element_bytes(g.dtype);
-    for (const xconv_scheme_desc &scheme : candidate_schemes(g)) {
+    for (const SchemeMeter &meter : meters_) {
         const std::chrono::duration<double> spent = Clock::now() - begin;
-        if (spent.count() >= request.seconds) {
+        if (spent.count() >= request_.seconds) {
             break;
         }
-        const SchemeMeter meter(on, g, scheme);
-        if (!fits(meter, scheme, request.budget_bytes, exact_bytes)) {
-            continue;
-        }
-        const Measurement m = meter.run(specimen, exact, request.draws, request.seed);
-        if (m.relative_variance <= request.max_noise) {
+        const Measurement m = meter.run(specimen, exact, request_.draws, request_.seed);
+        if (m.relative_variance <= request_.max_noise) {
             advised.schemes.push_back({m.kept_bytes, m.relative_variance, m.variance_error,
-                                       m.milliseconds, 0, 0, scheme});
+                                       m.milliseconds, 0, 0, meter.scheme()});
         }
     }
     mark_front(advised.schemes);
-    recommend(advised.schemes, request, advised.batch_noise);
+    recommend(advised.schemes, request_, advised.batch_noise);
     return advised;
 }
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "advise/measure.hpp"
 #include "backend.hpp"
 #include "geometry.hpp"
 #include "xconv/xconv.h"
@@ -28,8 +29,21 @@ struct Advised {
 
 /// Most schemes that can be advised.
 int64_t advise_capacity(const ConvGeometry &geometry);
-int64_t advise_workspace(const Backend &on, const ConvGeometry &geometry, int64_t budget_bytes);
-Advised advise(const Backend &on, const ConvGeometry &geometry, const AdviseRequest &request,
-               const void *x, const void *dy, void *workspace);
+
+/// All candidates within the budget, prepared for one layer.
+class Advisor {
+  public:
+    /// The backend has to live as long.
+    Advisor(const Backend &on, const ConvGeometry &geometry, const AdviseRequest &request);
+
+    [[nodiscard]] int64_t workspace() const; // bytes
+    [[nodiscard]] Advised run(const void *x, const void *dy, void *workspace) const;
+
+  private:
+    const Backend &on_;
+    ConvGeometry geometry_;
+    AdviseRequest request_;
+    std::vector<SchemeMeter> meters_;
+};
 
 } // namespace xconv

@@ -166,15 +166,16 @@ int64_t batch_noise_workspace(const Backend &on, const ConvGeometry &g)
 
 SchemeMeter::SchemeMeter(const Backend &on, const ConvGeometry &geometry,
                          const xconv_scheme_desc &scheme)
-    : geometry_(geometry),
-      scheme_(on, geometry, scheme, XCONV_CONTRACTION_AUTO, default_workspace_limit(geometry)),
-      keeps_x_(scheme.projection == XCONV_IDENTITY && scheme.bits == 0)
+    : geometry_(geometry), desc_(scheme),
+      scheme_(on, geometry, scheme, XCONV_CONTRACTION_AUTO, default_workspace_limit(geometry))
 {
 }
 
+bool SchemeMeter::keeps_x() const { return desc_.projection == XCONV_IDENTITY && desc_.bits == 0; }
+
 SchemeMeter::Pieces SchemeMeter::take(Arena &arena) const
 {
-    return {arena.take(sum_bytes(geometry_)), arena.take(keeps_x_ ? 0 : kept_bytes()),
+    return {arena.take(sum_bytes(geometry_)), arena.take(keeps_x() ? 0 : kept_bytes()),
             arena.take(std::max(scheme_.sketch_workspace(), scheme_.filter_workspace()))};
 }
 
@@ -191,13 +192,13 @@ Measurement SchemeMeter::run(const Specimen &s, const ExactGradient &exact, int 
     using Clock = std::chrono::steady_clock;
     Arena arena(s.workspace);
     const Pieces pieces = take(arena);
-    const void *kept = keeps_x_ ? s.x : pieces.kept;
+    const void *kept = keeps_x() ? s.x : pieces.kept;
     std::vector<double> errors;
     std::vector<double> milliseconds;
     for (int draw = 0; draw < draws; ++draw) {
         const uint64_t own = seed_of_draw(seed, draw);
         const auto begin = Clock::now(); // the device is idle: the last read waited
-        if (!keeps_x_) {
+        if (!keeps_x()) {
             scheme_.sketch(s.on, own, s.x, pieces.kept, pieces.scratch);
         }
         scheme_.filter(s.on, own, kept, s.dy, pieces.sum, pieces.scratch);

@@ -54,6 +54,9 @@ class SchemeMeter {
   public:
     SchemeMeter(const Backend &on, const ConvGeometry &geometry, const xconv_scheme_desc &scheme);
 
+    [[nodiscard]] const xconv_scheme_desc &scheme() const { return desc_; }
+    /// Whether it keeps x as it is: it lies there already.
+    [[nodiscard]] bool keeps_x() const;
     [[nodiscard]] int64_t kept_bytes() const { return scheme_.kept_bytes(); }
     [[nodiscard]] int64_t workspace() const;
     [[nodiscard]] Measurement run(const Specimen &specimen, const ExactGradient &exact, int draws,
@@ -68,8 +71,8 @@ class SchemeMeter {
     [[nodiscard]] Pieces take(Arena &arena) const;
 
     ConvGeometry geometry_;
+    xconv_scheme_desc desc_;
     Scheme scheme_;
-    bool keeps_x_; // as it is: it lies there already
 };
 
 } // namespace xconv
