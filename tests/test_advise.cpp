@@ -2,6 +2,7 @@
 // over samples, and its promises about limits, the front and the recommendation.
 #include <algorithm>
 #include <cmath>
+#include <type_traits>
 
 #include "cases.hpp"
 #include "catch.hpp"
@@ -13,7 +14,10 @@
 using oracle::Conv;
 using oracle::Tensor;
 using sampling::Data;
+using support::BF16;
+using support::F16;
 using support::Guarded;
+using support::rounded;
 using support::to;
 
 namespace {
@@ -77,6 +81,16 @@ double square(const Tensor &values)
         sum += value * value;
     }
     return sum;
+}
+
+/// What is left of data in elements of type T.
+template <class T> Data data_in(const Conv &conv, uint64_t seed)
+{
+    Data data(conv, seed);
+    data.x = rounded<T>(data.x);
+    data.dy = rounded<T>(data.dy);
+    data.dw = backward_filter(conv, data.x, data.dy);
+    return data;
 }
 
 /// B s^2 / |dw|^2 from the gradients of single samples, by the definition.
@@ -145,23 +159,24 @@ const xconv_advice &recommended(const Result &result)
 
 } // namespace
 
-TEST_CASE("advised variances are those of the formula", "[advise]")
+TEMPLATE_TEST_CASE("advised variances are those of the formula", "[advise]", double, F16, BF16)
 {
+    constexpr bool is_double = std::is_same_v<TestType, double>;
     const Conv conv = cases::conv2d(3, 3, 2, 6, 3, 1);
-    const Data data(conv, 8);
+    const Data data = data_in<TestType>(conv, 8);
     xconv_advise_options options = unhurried();
-    options.draws = static_cast<int32_t>(support::draws(1500));
+    options.draws = static_cast<int32_t>(support::draws(is_double ? 1500 : 400));
     int64_t probing = 0;
-    for (const xconv_advice &advice : advise<double>(conv, data.x, data.dy, options).schemes) {
+    for (const xconv_advice &advice : advise<TestType>(conv, data.x, data.dy, options).schemes) {
         const xconv_scheme_desc &desc = advice.scheme;
         if (desc.projection == XCONV_IDENTITY && desc.bits == 0) {
-            CHECK(advice.relative_variance < 1e-20);
+            CHECK(advice.relative_variance < (is_double ? 1e-20 : 1e-10)); // sums in Float32
         }
         if (desc.projection == XCONV_IDENTITY || desc.bits != 0 || desc.deflate_mean != 0) {
             continue; // no formula
         }
         const support::Scheme scheme{desc.projection, desc.distribution, desc.probes};
-        const auto pattern = estimator::SketchMatrix::read<double>(conv, scheme, 1);
+        const auto pattern = estimator::SketchMatrix::read<TestType>(conv, scheme, 1);
         const Tensor variances = variance(conv, scheme, pattern, data.x, data.dy);
         double expected = 0;
         for (const double value : variances) {
@@ -272,7 +287,7 @@ TEST_CASE("advice looks at every choice", "[advise]")
     }
 }
 
-TEMPLATE_TEST_CASE("advice is to be had for every geometry", "[advise]", float, double)
+TEMPLATE_TEST_CASE("advice is to be had for every geometry", "[advise]", float, double, F16, BF16)
 {
     support::Random random(31);
     std::vector<Conv> convs = cases::special_convs();
