@@ -7,6 +7,11 @@ const AdviceRow = NamedTuple{(:scheme, :kept_bytes, :relative_variance, :varianc
 
 const LayerRow = NamedTuple{(:layer, :scheme, :kept_bytes, :noise),Tuple{String,Scheme,Int,Float64}}
 
+"""A table of named tuples, one for each row of the vector `rows`."""
+abstract type AdviceTable{Row<:NamedTuple} <: AbstractVector{Row} end
+Base.size(a::AdviceTable) = size(a.rows)
+Base.getindex(a::AdviceTable, i::Int) = a.rows[i]
+
 """
     Advice
 
@@ -16,13 +21,11 @@ varies because a batch is a sample of all data, on the scale of `relative_varian
 `x_bytes` what the input itself would take. Notebooks show it as a picture;
 `XConv.svg(file, advice)` writes it.
 """
-struct Advice <: AbstractVector{AdviceRow}
+struct Advice <: AdviceTable{AdviceRow}
     rows::Vector{AdviceRow}
     batch_noise::Float64
     x_bytes::Int
 end
-Base.size(a::Advice) = size(a.rows)
-Base.getindex(a::Advice, i::Int) = a.rows[i]
 
 """
     XConv.recommended(advice)
@@ -101,13 +104,11 @@ A scheme for every convolution of a model, from [`XConv.advise`](@ref): a vector
 tuples with the bytes each keeps and its relative variance. `other_bytes` is what the rest
 of the network keeps.
 """
-struct ModelAdvice <: AbstractVector{LayerRow}
+struct ModelAdvice <: AdviceTable{LayerRow}
     rows::Vector{LayerRow}
     other_bytes::Int
     budget::Int
 end
-Base.size(a::ModelAdvice) = size(a.rows)
-Base.getindex(a::ModelAdvice, i::Int) = a.rows[i]
 
 """Bytes kept for the backward pass with these schemes."""
 total_bytes(a::ModelAdvice) = a.other_bytes + mapreduce(r -> r.kept_bytes, +, a.rows; init=0)
