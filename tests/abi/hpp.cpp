@@ -1,12 +1,13 @@
 // xconv.hpp as C++17: ownership, errors and arithmetic, on a layer so small that
 // its gradients are written out here.
 #include "xconv/xconv.hpp"
-#include "xconv/xconv.hpp" // the include guard holds
+#include "xconv/xconv.hpp" // NOLINT: once more, to see that the include guard holds
 
 #include <array>
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <exception>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -267,9 +268,7 @@ void sixteen_bits()
     refused(XCONV_INVALID_ARGUMENT, "float", [&] { plan.backward_filter_exact(x, x, dw, work); });
 }
 
-} // namespace
-
-int main()
+void all()
 {
     for (const Scheme &scheme : {Scheme::exact(), Scheme::dense(4), Scheme::orthogonal(4),
                                  Scheme::independent(4, xconv::Distribution::gaussian),
@@ -288,6 +287,19 @@ int main()
                                  std::to_string(XCONV_VERSION_PATCH);
     expect(xconv::version() == expected, "the loaded library has the version of the header");
     expect(xconv::backends().find("cpu") == 0, "the CPU backend is there");
+}
+
+} // namespace
+
+int main()
+{
+    try {
+        all();
+    }
+    catch (const std::exception &error) {
+        ++failures;
+        std::printf("%s\n", error.what());
+    }
     if (failures != 0)
         std::printf("%d failed\n", failures);
     return failures != 0;

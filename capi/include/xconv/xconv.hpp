@@ -112,6 +112,7 @@ class Plan {
     [[nodiscard]] std::vector<int64_t> out_size() const
     {
         std::vector<int64_t> sizes;
+        sizes.reserve(static_cast<std::size_t>(rank_));
         for (xconv_query axis = 0; axis < rank_; ++axis)
             sizes.push_back(query(XCONV_QUERY_OUT_SIZE_0 + axis));
         return sizes;
@@ -270,6 +271,7 @@ class MaxPool {
     [[nodiscard]] std::vector<int64_t> out_size() const
     {
         std::vector<int64_t> sizes;
+        sizes.reserve(static_cast<std::size_t>(desc_.rank));
         for (xconv_pool_query axis = 0; axis < desc_.rank; ++axis)
             sizes.push_back(query(XCONV_POOL_OUT_SIZE_0 + axis));
         return sizes;
