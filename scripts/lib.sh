@@ -66,14 +66,18 @@ need_packages() {
         as_root=(sudo)
     fi
     note "installing: ${missing[*]}"
-    local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
-        apt-get install -y -qq --no-install-recommends "${missing[@]}")
+    local package install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive
+        apt-get install -y -qq --no-install-recommends)
     # An up-to-date index is asked for only when the one at hand does not do.
-    "${install[@]}" >/dev/null 2>&1 && return 0
+    "${install[@]}" "${missing[@]}" >/dev/null 2>&1 && return 0
     "${as_root[@]}" apt-get update -qq || note 'apt-get update failed'
-    "${install[@]}" >/dev/null && return 0
-    note "apt-get could not install: ${missing[*]}"
-    return 1
+    "${install[@]}" "${missing[@]}" >/dev/null 2>&1 && return 0
+    # A package that is not to be had must not keep the others out.
+    for package in "${missing[@]}"; do
+        "${install[@]}" "$package" >/dev/null || note "apt-get could not install $package"
+    done
+    mapfile -t missing < <(packages_missing "$@")
+    [ ${#missing[@]} -eq 0 ]
 }
 
 # source_files: every C and C++ file of the project, one per line.
