@@ -18,7 +18,7 @@ void *test_stream();
 class DeviceMemory {
   public:
     explicit DeviceMemory(size_t bytes);
-    ~DeviceMemory();
+    ~DeviceMemory(); // NOLINT: with CUDA there is something to free
     DeviceMemory(const DeviceMemory &) = delete;
     DeviceMemory &operator=(const DeviceMemory &) = delete;
     void *data() const { return data_; }

@@ -18,7 +18,8 @@ int main(int argc, char **argv)
         // Where a device should be, its absence is an error.
         const bool absent = status == XCONV_DEVICE_ERROR || status == XCONV_UNSUPPORTED;
         std::printf("no CUDA device to test on: %s\n", xconv_last_error());
-        return absent && std::getenv("XCONV_REQUIRE_GPU") == nullptr ? skipped : 1;
+        const bool required = std::getenv("XCONV_REQUIRE_GPU") != nullptr; // NOLINT: no threads yet
+        return absent && !required ? skipped : 1;
     }
     xconv_context_destroy(context);
     return run_tests(argc, argv);

@@ -120,8 +120,7 @@ template <class T> class Guarded {
         if (!guard_intact()) {
             FAIL("a call wrote behind the end of its output");
         }
-        data_.resize(count_);
-        return std::move(data_);
+        return {data_.data(), data_.data() + count_};
     }
 
   private:

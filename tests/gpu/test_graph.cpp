@@ -3,7 +3,6 @@
 #include "../training_step.hpp"
 #include "cuda_check.hpp"
 
-using support::DeviceMemory;
 using support::OnDevice;
 
 namespace {
