@@ -20,7 +20,6 @@ using support::F16;
 using support::Layer;
 using support::Options;
 using support::Random;
-using support::same_bits;
 using support::Scheme;
 using support::to;
 

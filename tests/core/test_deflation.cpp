@@ -9,6 +9,7 @@
 #include "cpu/probes.hpp"
 #include "cpu/signs.hpp"
 #include "probe_entry.hpp"
+#include "variants.hpp"
 
 using xconv::Axes;
 using xconv::BFloat16;
@@ -21,22 +22,6 @@ using xconv::cpu::ProbeOps;
 using xconv::cpu::SimdVariant;
 
 namespace {
-
-std::vector<const SimdVariant *> variants()
-{
-    std::vector<const SimdVariant *> list;
-    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
-        if (variant.runs_here()) {
-            list.push_back(&variant);
-        }
-    }
-    return list;
-}
-
-template <class In> constexpr Dtype dtype_of = Dtype::f32;
-template <> constexpr Dtype dtype_of<double> = Dtype::f64;
-template <> constexpr Dtype dtype_of<Float16> = Dtype::f16;
-template <> constexpr Dtype dtype_of<BFloat16> = Dtype::bf16;
 
 /// Whole numbers so small that every order of summing them is exact.
 template <class In> std::vector<In> whole_numbers(int64_t count, uint64_t seed)
@@ -126,17 +111,17 @@ template <class In> std::vector<double> reference(const ConvGeometry &g, const s
 }
 
 template <class In>
-void check_ones(const SimdVariant *variant, const ConvGeometry &g, const std::vector<In> &dy)
+void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::vector<In> &dy)
 {
     using T = xconv::ComputeType<In>;
     const std::vector<double> expected = reference(g, dy);
     std::vector<T> sums(expected.size() + 1, T(77));
-    DeflationOps{2, variant}.filter_of_ones(g, dy.data(), sums.data());
+    DeflationOps{2, &variant}.filter_of_ones(g, dy.data(), sums.data());
     REQUIRE(sums.back() == T(77));
     for (size_t i = 0; i < expected.size(); ++i) {
         const auto got = static_cast<double>(sums[i]);
         if (!(got == expected[i] || (std::isnan(got) && std::isnan(expected[i])))) {
-            FAIL(variant->name << ": sum " << i << " is " << got << " instead of " << expected[i]);
+            FAIL(variant.name << ": sum " << i << " is " << got << " instead of " << expected[i]);
         }
     }
 }
@@ -145,10 +130,11 @@ void check_ones(const SimdVariant *variant, const ConvGeometry &g, const std::ve
 std::vector<ProbeOps> all_ops()
 {
     std::vector<ProbeOps> list;
-    for (const int threads : {1, 3}) {
-        for (const bool units : {false, xconv::cpu::signs::available()}) {
-            for (const SimdVariant *variant : variants()) {
-                list.push_back({threads, variant, units});
+    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
+        for (const int threads : {1, 3}) {
+            if (variant.runs_here()) {
+                list.push_back({threads, &variant, false});
+                list.push_back({threads, &variant, xconv::cpu::signs::available()});
             }
         }
     }
@@ -198,7 +184,7 @@ void check_projected_means(const ProbeOps &ops, int64_t rows, int64_t channels, 
 TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation]", float, double,
                    Float16, BFloat16)
 {
-    for (const SimdVariant *variant : variants()) {
+    for (const SimdVariant &variant : variants()) {
         for (const Axis &h : axes) {
             for (const Axis &w : axes) {
                 const Axis &d = h.kernel == 4 ? axes[0] : flat; // some in three dimensions
@@ -213,7 +199,7 @@ TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation
 TEST_CASE("a number that is not finite stays in the sums it belongs to", "[deflation]")
 {
     const ConvGeometry g = geometry(Dtype::f32, flat, axes[0], axes[1]);
-    for (const SimdVariant *variant : variants()) {
+    for (const SimdVariant &variant : variants()) {
         for (const float bad :
              {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
             // Corners, an edge, the middle.
@@ -249,7 +235,7 @@ TEMPLATE_TEST_CASE("projecting leaves the means of channels behind", "[deflation
 TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", float, double)
 {
     using T = TestType;
-    for (const SimdVariant *variant : variants()) {
+    for (const SimdVariant &variant : variants()) {
         for (const Distribution distribution :
              {Distribution::rademacher, Distribution::gaussian, Distribution::uniform}) {
             for (const int64_t length : {1, 5, 49, 128, 300, 2500}) {
@@ -258,7 +244,7 @@ TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", 
                     const int64_t runs = 4;
                     const int64_t columns = 11;
                     std::vector<T> means(static_cast<size_t>(runs * columns));
-                    xconv::cpu::ProbeOps{2, variant, false}.probe_means(
+                    xconv::cpu::ProbeOps{2, &variant, false}.probe_means(
                         dtype_of<T>, probes, {runs, length, length + gap},
                         {means.data(), runs, columns, columns});
                     for (int64_t i = 0; i < runs * columns; ++i) {
@@ -275,7 +261,7 @@ TEMPLATE_TEST_CASE("means of probes are those of their entries", "[deflation]", 
                         const double eps = static_cast<double>(std::numeric_limits<T>::epsilon());
                         const double tolerance =
                             distribution == Distribution::rademacher ? eps : 7 * 128 * eps;
-                        INFO(variant->name << ", " << length << " places, mean " << i);
+                        INFO(variant.name << ", " << length << " places, mean " << i);
                         REQUIRE(std::abs(got - expected) <= tolerance);
                     }
                 }

@@ -12,6 +12,7 @@
 #include "../catch.hpp"
 #include "cpu/simd.hpp"
 #include "half.hpp"
+#include "variants.hpp"
 
 using xconv::BFloat16;
 using xconv::Float16;
@@ -80,17 +81,6 @@ uint32_t bits_of(float value)
     uint32_t bits = 0;
     std::memcpy(&bits, &value, sizeof bits);
     return bits;
-}
-
-std::vector<SimdVariant> variants()
-{
-    std::vector<SimdVariant> list;
-    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
-        if (variant.runs_here()) {
-            list.push_back(variant);
-        }
-    }
-    return list;
 }
 
 template <class Half> std::vector<Half> all_halves()

@@ -7,6 +7,7 @@
 #include "../catch.hpp"
 #include "cpu/simd.hpp"
 #include "probe_entry.hpp"
+#include "variants.hpp"
 
 using xconv::Distribution;
 using xconv::Probes;
@@ -16,18 +17,6 @@ namespace {
 
 constexpr Distribution distributions[] = {Distribution::rademacher, Distribution::gaussian,
                                           Distribution::uniform};
-
-/// Variants that this processor runs.
-std::vector<SimdVariant> variants()
-{
-    std::vector<SimdVariant> list;
-    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
-        if (variant.runs_here()) {
-            list.push_back(variant);
-        }
-    }
-    return list;
-}
 
 int64_t padded(int64_t rows)
 {
