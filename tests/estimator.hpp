@@ -19,6 +19,9 @@ inline constexpr xconv_projection projections[] = {XCONV_DENSE, XCONV_ORTHOGONAL
                                                    XCONV_INDEPENDENT};
 inline constexpr xconv_distribution distributions[] = {XCONV_RADEMACHER, XCONV_GAUSSIAN,
                                                        XCONV_UNIFORM};
+/// The widths of numbers that are packed.
+inline constexpr int few_bits[] = {1, 2, 4, 8};
+
 /// Probes of any of these alone, up to 20.
 Scheme draw_scheme(support::Random &random);
 

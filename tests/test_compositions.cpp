@@ -9,6 +9,7 @@
 #include "support.hpp"
 #include "unbiased.hpp"
 
+using estimator::few_bits;
 using oracle::Conv;
 using support::Bytes;
 using support::Layer;
@@ -17,8 +18,6 @@ using support::Scheme;
 using support::to;
 
 namespace {
-
-constexpr int few_bits[] = {1, 2, 4, 8};
 
 /// A projection with and without deflation, in all widths; the plain one is the
 /// business of test_unbiased.cpp. Groups shorter than the numbers, and not a divisor
