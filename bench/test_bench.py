@@ -56,11 +56,11 @@ class BenchTest(unittest.TestCase):
             numbers = case.x_count if case.projection == "identity" else \
                 case.batch * kept * per_channel
             numbers += case.batch * case.in_channels if case.mean else 0
-            if case.bits:  # and two numbers for every group
+            if case.bits:  # and two levels for every group, in the bytes of one number
                 self.assertGreater(counters["kept_bytes"], numbers * case.bits / 8)
                 if case.group:
                     groups = case.batch * -(-numbers // (case.batch * case.group))
-                    self.assertEqual(counters["kept_bytes"], numbers * case.bits / 8 + 8 * groups)
+                    self.assertEqual(counters["kept_bytes"], numbers * case.bits / 8 + 4 * groups)
             else:
                 self.assertEqual(counters["kept_bytes"], 4 * numbers)
             self.assertLessEqual(counters["workspace_max_bytes"], tables.allowed_workspace(case))

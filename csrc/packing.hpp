@@ -1,6 +1,6 @@
 // Where the bits of a packed matrix lie. One buffer holds
-//   ranges [rows][groups] of two compute-type numbers: the smallest and the largest
-//          of a group,
+//   ranges [rows][groups]: the smallest and the largest level of a group, each in half
+//          the bits of the compute type,
 //   codes  [rows][row_bytes]: number i of a row is the `bits` bits from bit i * bits
 //          on, counted from the least significant bit of the first byte.
 // A group is `group` neighbouring numbers of one row; the last may be shorter.
@@ -23,7 +23,7 @@ struct Packing {
     [[nodiscard]] int64_t row_bytes() const { return ceil_div(numbers * bits, 8); }
     [[nodiscard]] int64_t range_bytes(Dtype compute) const
     {
-        return rows * groups() * 2 * element_bytes(compute);
+        return rows * groups() * element_bytes(compute);
     }
     [[nodiscard]] int64_t bytes(Dtype compute) const
     {

@@ -1,18 +1,18 @@
 // Unbiased rounding of one number to a few bits, and back: the definition that the
 // CPU's vector code and the GPU's kernels must agree with, bit for bit.
 //
-// The 2^bits levels of a group divide [low, high], its smallest and its largest
-// number, evenly. A number between two levels goes to the upper one with the
-// probability that keeps its mean. A group with a number that is not finite
-// becomes NaN as a whole.
+// The 2^bits levels of a group divide [low, high] evenly: its smallest and its largest
+// number, rounded outward to half of their bits. A number between two levels goes to
+// the upper one with the probability that keeps its mean. A group with a number that
+// is not finite, or that half the bits cannot bound, becomes NaN as a whole.
 //
 // Random words come from Philox subsequences that no column of z reaches: number i
 // of row b takes word i % 4 of block i / 4 of subsequence stream + b.
 #pragma once
 
-#include <cmath>
 #include <cstdint>
-#include <limits>
+#include <cstring>
+#include <type_traits>
 
 #include "host_device.hpp"
 #include "philox.hpp"
@@ -71,6 +71,56 @@ template <class T> struct GroupRange {
     T high;
 };
 
+/// A range as it is kept: the upper half of each end's bits (a Float32's are a
+/// BFloat16), rounded outward, so that every number of the group stays inside.
+template <class T> struct alignas(T) KeptRange {
+    using Bits = std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>;
+    using Half = std::conditional_t<sizeof(T) == 4, uint16_t, uint32_t>;
+    Half low;
+    Half high;
+
+    /// Around the smallest and the largest number of a group; NaN unless all of its
+    /// numbers, and both ends, are finite.
+    XCONV_HOST_DEVICE static KeptRange around(GroupRange<T> numbers, bool finite)
+    {
+        const Half high = rounded_up(numbers.high);
+        const Half minus_low = rounded_up(-numbers.low);
+        if (!finite || high == kInfinity || minus_low == kInfinity) {
+            return {kNan, kNan};
+        }
+        return {minus_low == 0 ? minus_low : static_cast<Half>(minus_low ^ kSign), high};
+    }
+    [[nodiscard]] XCONV_HOST_DEVICE GroupRange<T> widened() const
+    {
+        return {widened(low), widened(high)};
+    }
+
+  private:
+    static constexpr int kHalf = 4 * static_cast<int>(sizeof(T)); // bits
+    static constexpr Half kSign = Half{1} << (kHalf - 1);
+    static constexpr Half kInfinity = sizeof(T) == 4 ? 0x7F80U : 0x7FF00000U;
+    static constexpr Half kNan = sizeof(T) == 4 ? 0x7FC0U : 0x7FF80000U;
+
+    /// The least that is not below a finite value; 0 rather than -0, so that the order
+    /// of equal zeros leaves no trace.
+    XCONV_HOST_DEVICE static Half rounded_up(T value)
+    {
+        Bits bits = 0;
+        std::memcpy(&bits, &value, sizeof bits);
+        const bool negative = bits >> (2 * kHalf - 1) != 0;
+        constexpr Bits lower = (Bits{1} << kHalf) - 1;
+        const auto half = static_cast<Half>((bits + (negative ? 0 : lower)) >> kHalf);
+        return half == kSign ? Half{0} : half;
+    }
+    XCONV_HOST_DEVICE static T widened(Half half)
+    {
+        const Bits bits = static_cast<Bits>(half) << kHalf;
+        T value = 0;
+        std::memcpy(&value, &bits, sizeof value);
+        return value;
+    }
+};
+
 /// Rounds the numbers of one group.
 template <class T> struct Encoder {
     T factor; // a power of two that keeps the arithmetic in range
@@ -116,14 +166,6 @@ template <class T> XCONV_ALWAYS_INLINE T decode(GroupRange<T> range, uint32_t co
     const T upper = static_cast<T>(static_cast<int32_t>(code)) / all;
     const T lower = static_cast<T>(static_cast<int32_t>(levels - code)) / all;
     return plain_mul(range.low, lower) + plain_mul(range.high, upper);
-}
-
-/// The range of a group from its extremes: NaN for one with a number that is not
-/// finite, and 0 rather than -0, so that the order of equal zeros leaves no trace.
-template <class T> XCONV_HOST_DEVICE inline GroupRange<T> group_range(T low, T high, bool finite)
-{
-    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
-    return finite ? GroupRange<T>{low + T(0), high + T(0)} : GroupRange<T>{nan, nan};
 }
 
 } // namespace xconv

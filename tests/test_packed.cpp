@@ -6,8 +6,10 @@
 #include "cases.hpp"
 #include "catch.hpp"
 #include "estimator.hpp"
+#include "half_range.hpp"
 #include "support.hpp"
 
+using estimator::few_bits;
 using oracle::Conv;
 using oracle::Tensor;
 using support::Bytes;
@@ -17,8 +19,6 @@ using support::Scheme;
 using support::to;
 
 namespace {
-
-constexpr int few_bits[] = {1, 2, 4, 8};
 
 Scheme quantize(int bits, int64_t group = 0)
 {
@@ -59,7 +59,7 @@ std::vector<T> reconstruct(const Conv &conv, const Scheme &scheme, const std::ve
 
 TEMPLATE_TEST_CASE("packed sketches take the bytes that were promised", "[packed]", float, double)
 {
-    constexpr int64_t pair = 2 * sizeof(TestType);
+    constexpr int64_t pair = sizeof(TestType);         // two of half its bits
     const Conv conv = cases::conv2d(5, 6, 2, 7, 3, 1); // 294 numbers a sample
     const auto bytes = [&](const Scheme &scheme) {
         return Layer<TestType>(1, conv, scheme).sketch_bytes();
@@ -73,7 +73,7 @@ TEMPLATE_TEST_CASE("packed sketches take the bytes that were promised", "[packed
         CHECK(bytes(dense) == 5 * (5 * bits + pair));
     }
     // The means of 6 channels in 8 bits, up to a whole number of the type.
-    const int64_t means = (5 * (6 + pair) + pair / 2 - 1) / (pair / 2) * (pair / 2);
+    const int64_t means = (5 * (6 + pair) + pair - 1) / pair * pair;
     const Scheme deflated{XCONV_INDEPENDENT, XCONV_RADEMACHER, 4, true, 2, 0};
     CHECK(bytes(deflated) == means + 5 * (6 * 4 * 2 / 8 + pair));
     const Scheme native{XCONV_INDEPENDENT, XCONV_RADEMACHER, 4, true, 0, 0};
@@ -102,13 +102,14 @@ TEMPLATE_TEST_CASE("a packed number is one of the two levels beside it", "[packe
         const auto x_hat = reconstruct<TestType>(conv, quantize(bits, group), x, 11);
         for (size_t begin = 0; begin < x.size(); begin += group) {
             const auto end = std::min(x.size(), begin + group);
-            const auto [low, high] =
+            const auto [least, most] =
                 std::minmax_element(x.begin() + static_cast<std::ptrdiff_t>(begin),
                                     x.begin() + static_cast<std::ptrdiff_t>(end));
-            const double step =
-                (static_cast<double>(*high) - static_cast<double>(*low)) / ((1 << bits) - 1);
+            const double low = support::half_below<TestType>(static_cast<double>(*least));
+            const double high = support::half_above<TestType>(static_cast<double>(*most));
+            const double step = (high - low) / ((1 << bits) - 1);
             for (size_t i = begin; i < end; ++i) {
-                const double level = (static_cast<double>(x_hat[i]) - *low) / step;
+                const double level = (static_cast<double>(x_hat[i]) - low) / step;
                 const double slack = 64 * std::numeric_limits<TestType>::epsilon() / step;
                 INFO(bits << " bits, number " << i << ": " << x[i] << " kept as " << x_hat[i]);
                 REQUIRE(std::abs(level - std::round(level)) <= slack);
@@ -147,16 +148,16 @@ TEMPLATE_TEST_CASE("numbers on a level stay as they are", "[packed]", float, dou
 
 TEMPLATE_TEST_CASE("constants, extremes and denormals survive packing", "[packed]", float, double)
 {
-    using Limits = std::numeric_limits<TestType>;
+    const auto most = static_cast<TestType>(support::largest_half<TestType>());
+    const auto least = static_cast<TestType>(support::least_half<TestType>());
     const Conv conv = pointwise(1, 24);
     for (const int bits : few_bits) {
-        for (const TestType value : {TestType(0), TestType(-0.1), Limits::max(), Limits::lowest(),
-                                     Limits::denorm_min(), TestType(1e-30)}) {
+        for (const TestType value : {TestType(0), TestType(-0.5), most, -most, least}) {
             const std::vector<TestType> x(24, value);
             REQUIRE(reconstruct<TestType>(conv, quantize(bits), x, 1) == x);
         }
         // The widest range there is, and the narrowest.
-        for (const TestType large : {Limits::max(), Limits::denorm_min()}) {
+        for (const TestType large : {most, least}) {
             std::vector<TestType> x(24, TestType(0));
             x[3] = large;
             x[20] = -large;
@@ -165,6 +166,20 @@ TEMPLATE_TEST_CASE("constants, extremes and denormals survive packing", "[packed
             CHECK(x_hat[20] == -large);
             for (const TestType value : x_hat) {
                 CHECK(std::abs(value) <= large);
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("constants that ranges do not hold are bounded", "[packed]", float, double)
+{
+    const double spacing = std::ldexp(1, 1 - support::half_digits<TestType>);
+    const Conv conv = pointwise(1, 24);
+    for (const int bits : few_bits) {
+        for (const TestType value : {TestType(-0.1), TestType(1e-30), TestType(12345.678)}) {
+            for (const TestType kept :
+                 reconstruct<TestType>(conv, quantize(bits), std::vector<TestType>(24, value), 1)) {
+                CHECK(std::abs(kept - value) <= spacing * std::abs(value));
             }
         }
     }
@@ -191,6 +206,20 @@ TEMPLATE_TEST_CASE("numbers that are not finite reach dw as NaN", "[packed]", fl
             for (size_t i = 9; i < 18; ++i) {
                 REQUIRE_FALSE(std::isfinite(dw[i]));
             }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("numbers beyond what ranges hold come back as NaN", "[packed]", float, double)
+{
+    const Conv conv = pointwise(1, 24);
+    for (const int bits : few_bits) {
+        std::vector<TestType> x(24, TestType(1));
+        x[13] = std::numeric_limits<TestType>::max();
+        const auto x_hat = reconstruct<TestType>(conv, quantize(bits, 8), x, 1);
+        for (size_t i = 0; i < x.size(); ++i) {
+            // A product of 0 and NaN is NaN as well: dy meets all of x.
+            CHECK(std::isnan(x_hat[i]));
         }
     }
 }

@@ -12,14 +12,14 @@ namespace {
 
 /// Where the parts of a packed buffer start.
 template <class T> struct Packed {
-    GroupRange<T> *ranges; // [rows][groups]
-    uint8_t *codes;        // [rows][row_bytes]
+    KeptRange<T> *ranges; // [rows][groups]
+    uint8_t *codes;       // [rows][row_bytes]
 };
 
 template <class T> Packed<T> parts(const Packing &packing, void *packed)
 {
     constexpr Dtype dtype = sizeof(T) == 8 ? Dtype::f64 : Dtype::f32;
-    return {static_cast<GroupRange<T> *>(packed),
+    return {static_cast<KeptRange<T> *>(packed),
             static_cast<uint8_t *>(packed) + packing.range_bytes(dtype)};
 }
 
@@ -27,41 +27,66 @@ template <class T> Packed<T> parts(const Packing &packing, void *packed)
 /// the first-level cache the second time. Groups may be longer.
 constexpr int64_t kTile = 4096;
 
-/// `count` <= kTile numbers as T; in `widened` when they are not yet.
-template <class T, class In> const T *numbers_in(const In *from, int64_t count, T *widened)
-{
-    if constexpr (std::is_same_v<T, In>) {
-        return from;
+/// The numbers of a group as T, a tile at a time; 16-bit ones are widened, and tiles
+/// that are asked for again are not widened again.
+template <class T, class In> class Tiles {
+  public:
+    Tiles(const SimdVariant &simd, const In *numbers, int64_t count)
+        : simd_(simd), numbers_(numbers), count_(count)
+    {
     }
-    else {
-        std::copy_n(from, count, widened);
-        return widened;
+
+    /// visit(at, numbers, length) for each tile, in order.
+    template <class Visit> void each(const Visit &visit)
+    {
+        for (int64_t at = 0; at < count_; at += kTile) {
+            const int64_t length = std::min(kTile, count_ - at);
+            visit(at, tile(at, length), length);
+        }
     }
-}
+
+  private:
+    const T *tile(int64_t at, int64_t length)
+    {
+        if constexpr (std::is_same_v<T, In>) {
+            return numbers_ + at;
+        }
+        else {
+            if (at != held_) {
+                simd_.halves<In>().widen(numbers_ + at, length, widened_.data());
+                held_ = at;
+            }
+            return widened_.data();
+        }
+    }
+
+    const SimdVariant &simd_;
+    const In *numbers_;
+    int64_t count_;
+    int64_t held_ = -1;
+    alignas(64) std::array<T, std::is_same_v<T, In> ? 1 : kTile> widened_; // tile at held_
+};
 
 /// Numbers [begin, begin + count) of a row, a group.
 template <class T, class In>
-void pack_group(const PackingKernels<T> &kernels, const Packing &packing, const Rounding &rounding,
-                int64_t row, int64_t begin, int64_t count, const In *numbers, GroupRange<T> *range,
+void pack_group(const SimdVariant &simd, const Packing &packing, const Rounding &rounding,
+                int64_t row, int64_t begin, int64_t count, const In *numbers, KeptRange<T> *range,
                 uint8_t *codes)
 {
-    alignas(64) std::array<T, std::is_same_v<T, In> ? 1 : kTile> widened;
-    const auto tile = [&](int64_t at) {
-        return numbers_in<T>(numbers + at, std::min(kTile, count - at), widened.data());
-    };
+    const PackingKernels<T> &kernels = simd.packing->kernels<T>();
+    Tiles<T, In> tiles(simd, numbers, count);
     const auto first = static_cast<T>(numbers[0]);
     Extremes<T> extremes{first, first, true};
-    for (int64_t at = 0; at < count; at += kTile) {
-        kernels.extend(tile(at), std::min(kTile, count - at), &extremes);
-    }
-    *range = group_range(extremes.low, extremes.high, extremes.finite);
-    const auto encoder = Encoder<T>::make(*range, packing.bits);
+    tiles.each(
+        [&](int64_t, const T *tile, int64_t length) { kernels.extend(tile, length, &extremes); });
+    *range = KeptRange<T>::around({extremes.low, extremes.high}, extremes.finite);
+    const auto encoder = Encoder<T>::make(range->widened(), packing.bits);
     const uint64_t subsequence =
         static_cast<uint64_t>(rounding.stream) + static_cast<uint64_t>(row);
-    for (int64_t at = 0; at < count; at += kTile) {
-        kernels.encode(encoder, packing.bits, rounding.seed, subsequence, begin + at, tile(at),
-                       std::min(kTile, count - at), codes + at * packing.bits / 8);
-    }
+    tiles.each([&](int64_t at, const T *tile, int64_t length) {
+        kernels.encode(encoder, packing.bits, rounding.seed, subsequence, begin + at, tile, length,
+                       codes + at * packing.bits / 8);
+    });
 }
 
 /// Numbers [begin, end) of a row.
@@ -69,18 +94,19 @@ template <class T>
 void unpack_run(const PackingKernels<T> &kernels, const Packing &packing, const Packed<T> &from,
                 int64_t row, int64_t begin, int64_t end, T *out)
 {
-    const GroupRange<T> *ranges = from.ranges + row * packing.groups();
+    const KeptRange<T> *ranges = from.ranges + row * packing.groups();
     const uint8_t *codes = from.codes + row * packing.row_bytes();
     const uint32_t levels = (1U << static_cast<uint32_t>(packing.bits)) - 1U;
     for (int64_t i = begin; i < end;) {
         const int64_t group = i / packing.group;
+        const GroupRange<T> range = ranges[group].widened();
         const int64_t stop = std::min(end, (group + 1) * packing.group);
         for (; i < stop && i % 8 != 0; ++i) { // up to the beginning of a byte
             const int64_t bit = i * packing.bits;
             const uint32_t code = static_cast<uint32_t>(codes[bit / 8]) >> (bit % 8) & levels;
-            *out++ = decode(ranges[group], code, levels);
+            *out++ = decode(range, code, levels);
         }
-        kernels.decode(ranges[group], packing.bits, codes + i * packing.bits / 8, stop - i, out);
+        kernels.decode(range, packing.bits, codes + i * packing.bits / 8, stop - i, out);
         out += stop - i;
         i = stop;
     }
@@ -102,7 +128,7 @@ void PackingOps::pack(Dtype dtype, const Packing &packing, const Rounding &round
         parallel_for(threads_worth(count * cost, threads), packing.rows * groups, [&](int64_t i) {
             const int64_t row = i / groups;
             const int64_t begin = i % groups * packing.group;
-            pack_group(simd->packing->kernels<T>(), packing, rounding, row, begin,
+            pack_group(*simd, packing, rounding, row, begin,
                        std::min(packing.group, packing.numbers - begin),
                        static_cast<const In *>(numbers) + row * packing.numbers + begin,
                        to.ranges + i,

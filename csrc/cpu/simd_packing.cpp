@@ -51,13 +51,16 @@ __attribute__((noinline)) void extend(const T *numbers, int64_t count, Extremes<
             rest[c] += value - value;
         }
     }
+    for (int c = 1; c < kChains; ++c) {
+        low[0] = smaller(low[c], low[0]);
+        high[0] = larger(high[c], high[0]);
+        rest[0] += rest[c];
+    }
     Extremes<T> all = *extremes;
-    for (int c = 0; c < kChains; ++c) {
-        for (int lane = 0; lane < kLanes<T>; ++lane) {
-            all.low = std::min<T>(all.low, low[c][lane]);
-            all.high = std::max<T>(all.high, high[c][lane]);
-            all.finite = all.finite && rest[c][lane] == 0;
-        }
+    for (int lane = 0; lane < kLanes<T>; ++lane) {
+        all.low = std::min<T>(all.low, low[0][lane]);
+        all.high = std::max<T>(all.high, high[0][lane]);
+        all.finite = all.finite && rest[0][lane] == 0;
     }
     for (; i < count; ++i) {
         all.low = numbers[i] < all.low ? numbers[i] : all.low;

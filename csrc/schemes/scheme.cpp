@@ -10,7 +10,7 @@ namespace {
 
 /// Numbers that share their smallest and largest level, when the caller leaves it
 /// open: about so many, in groups of one size, rounded up to whole vectors.
-constexpr int64_t kUsualGroup = 512;
+constexpr int64_t kUsualGroup = 256;
 constexpr int64_t kGroupUnit = 64;
 /// Groups start at bytes, whatever the bits.
 constexpr int64_t kGroupMultiple = 8;

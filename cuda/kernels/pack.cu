@@ -14,11 +14,18 @@ namespace {
 
 constexpr int kCell = 8; // numbers of a thread at a time
 
-/// Covers both; not a number when one of them is not.
+/// Of a group with a number that is not finite.
+template <class T> XCONV_DEVICE GroupRange<T> no_range()
+{
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    return {nan, nan};
+}
+
+/// Covers both, where both are ranges.
 template <class T> XCONV_DEVICE GroupRange<T> both(GroupRange<T> a, GroupRange<T> b)
 {
     if (a.low != a.low || b.low != b.low) {
-        return group_range(T(0), T(0), false);
+        return no_range<T>();
     }
     return {b.low < a.low ? b.low : a.low, b.high > a.high ? b.high : a.high};
 }
@@ -69,8 +76,7 @@ template <class X> struct Pack {
                 const T value = four.at[k];
                 if (i + k < group.count) {
                     const bool finite = value >= -largest && value <= largest;
-                    range = both(range, finite ? GroupRange<T>{value, value}
-                                               : group_range(T(0), T(0), false));
+                    range = both(range, finite ? GroupRange<T>{value, value} : no_range<T>());
                 }
             }
         }
@@ -151,11 +157,11 @@ template <class X> struct Pack {
                 return;
             }
             const GroupRange<T> met = shared.range[thread / lanes * lanes];
-            const GroupRange<T> range = group_range(met.low, met.high, met.low == met.low);
+            const auto range = KeptRange<T>::around(met, met.low == met.low);
             if (thread % lanes == 0) {
                 packed.ranges[group.index] = range;
             }
-            const auto encoder = Encoder<T>::make(range, packed.bits);
+            const auto encoder = Encoder<T>::make(range.widened(), packed.bits);
             uint8_t *to =
                 packed.codes + group.row * packed.row_bytes + group.begin * packed.bits / 8;
             for (int64_t cell = kCell * (thread % lanes); cell < group.count;

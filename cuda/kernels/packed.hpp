@@ -8,8 +8,8 @@
 namespace xconv::cuda {
 
 template <class T> struct Packed {
-    GroupRange<T> *ranges; // [rows][groups]
-    uint8_t *codes;        // [rows][row_bytes]
+    KeptRange<T> *ranges; // [rows][groups]
+    uint8_t *codes;       // [rows][row_bytes]
     int64_t numbers;
     int64_t group;
     int64_t groups;
@@ -19,7 +19,7 @@ template <class T> struct Packed {
     static Packed make(const Packing &packing, void *packed)
     {
         constexpr Dtype dtype = sizeof(T) == 8 ? Dtype::f64 : Dtype::f32;
-        return {static_cast<GroupRange<T> *>(packed),
+        return {static_cast<KeptRange<T> *>(packed),
                 static_cast<uint8_t *>(packed) + packing.range_bytes(dtype),
                 packing.numbers,
                 packing.group,

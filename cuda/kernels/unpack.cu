@@ -43,7 +43,7 @@ template <class T> struct Unpack {
                 const int64_t place = begin + p + k;
                 if (group < 0 || place == (group + 1) * packed.group) {
                     group = place / packed.group;
-                    range = packed.ranges[(first + i) * packed.groups + group];
+                    range = packed.ranges[(first + i) * packed.groups + group].widened();
                 }
                 values.at[k] = decoded(first + i, place, range);
             }

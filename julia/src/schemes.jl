@@ -58,8 +58,8 @@ end
 Keep every number of the input in 8, 4, 2 or 1 bits, rounded up or down at random such
 that its mean stays: the filter gradient is an unbiased estimate with little noise.
 
-`group` neighbouring numbers of a sample share the smallest and the largest level, two
-numbers of Float32: a multiple of 8, or 0 for about 512. Smaller groups are finer and
+`group` neighbouring numbers of a sample share the smallest and the largest level, 16 bits
+each (32 for Float64): a multiple of 8, or 0 for about 256. Smaller groups are finer and
 take more.
 """
 struct Quantize <: Scheme
@@ -80,7 +80,7 @@ function one_of(what, value, choices)
 end
 
 check_group(group) = group >= 0 && group % 8 == 0 ? nothing :
-    throw(ArgumentError("group must be a multiple of 8, or 0 for about 512, got $group"))
+    throw(ArgumentError("group must be a multiple of 8, or 0 for about 256, got $group"))
 
 # Keywords that keep their default are not printed; what is printed can be read back.
 Base.show(io::IO, ::Exact) = print(io, "Exact()")

@@ -82,7 +82,7 @@ end
         x = T.(rand(rng, (-1, 2^bits - 2), 9, 8, 4, 3))
         dy = whole(rng, T, 7, 7, 3, 3)
         @test estimate(x, Quantize(bits; group=group), dy) == XConv.∇conv_filter(x, dy, w)
-        flat = fill(T(0.3), 9, 8, 4, 3)
+        flat = fill(T(0.75), 9, 8, 4, 3) # which 8 significant bits hold
         @test estimate(flat, Quantize(bits; group=group), dy) ≈ XConv.∇conv_filter(flat, dy, w)
     end
     # Without its mean nothing is left of a constant channel for the probes to disturb.
@@ -101,8 +101,8 @@ end
     (Probe(5), 4 * 5 * 3),
     (Probe(5; projection=:independent), 4 * 5 * 8 * 3),
     (Probe(5; mean=true), 4 * (5 + 8) * 3),
-    (Quantize(2), 3 * (64 * 8 ÷ 4 + 8)),              # a group of 512: levels in two Float32
-    (Quantize(1; group=64), 3 * (64 * 8 ÷ 8 + 8 * 8)),
+    (Quantize(2), 3 * (64 * 8 ÷ 4 + 2 * 4)),              # two groups of 256: two levels in 4 bytes
+    (Quantize(1; group=64), 3 * (64 * 8 ÷ 8 + 8 * 4)),
 ]
     x = randn(MersenneTwister(6), Float32, 8, 8, 8, 3)
     @test sizeof(XConv.sketch(x, (3, 3, 8, 2); scheme=scheme)) == bytes

@@ -202,8 +202,8 @@ void compositions()
     const xconv::Context cpu(1);
     const auto conv = Conv().batch(2).channels(3, 1).in_size({64}).kernel(3);
     const auto kept = [&](const Scheme &scheme) { return Plan(cpu, conv, scheme).sketch_bytes(); };
-    expect(kept(Scheme::quantize(2).group(96)) == 2 * (3 * 64 / 4 + 2 * 2 * sizeof(float)),
-           "2 bits each, and 2 floats for each of 2 groups");
+    expect(kept(Scheme::quantize(2).group(96)) == 2 * (3 * 64 / 4 + 2 * sizeof(float)),
+           "2 bits each, and the bytes of a float for each of 2 groups");
     expect(kept(Scheme::dense(8).deflate_mean()) == 2 * (8 + 3) * sizeof(float),
            "probes and means");
     refused(XCONV_INVALID_ARGUMENT, "bits", [&] { kept(Scheme::quantize(3)); });

@@ -2,13 +2,16 @@
 // the definition in packing_entry.hpp, number by number, bit by bit.
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <cstring>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "../catch.hpp"
+#include "../half_range.hpp"
 #include "cpu/packing.hpp"
+#include "variants.hpp"
 
 using xconv::BFloat16;
 using xconv::ceil_div;
@@ -25,25 +28,9 @@ namespace {
 
 constexpr int widths[] = {1, 2, 4, 8};
 
-std::vector<SimdVariant> variants()
-{
-    std::vector<SimdVariant> list;
-    for (const SimdVariant &variant : xconv::cpu::simd_variants()) {
-        if (variant.runs_here()) {
-            list.push_back(variant);
-        }
-    }
-    return list;
-}
-
-template <class In> constexpr Dtype dtype_of = Dtype::f32;
-template <> constexpr Dtype dtype_of<double> = Dtype::f64;
-template <> constexpr Dtype dtype_of<Float16> = Dtype::f16;
-template <> constexpr Dtype dtype_of<BFloat16> = Dtype::bf16;
-
 /// What a row holds.
-enum class Kind { usual, constant, zeros, huge, denormal, far, nan, infinite };
-constexpr Kind kinds[] = {Kind::usual,    Kind::constant, Kind::zeros, Kind::huge,
+enum class Kind { usual, constant, zeros, huge, beyond, denormal, far, nan, infinite };
+constexpr Kind kinds[] = {Kind::usual,    Kind::constant, Kind::zeros, Kind::huge,    Kind::beyond,
                           Kind::denormal, Kind::far,      Kind::nan,   Kind::infinite};
 
 template <class In> In number(Kind kind, std::mt19937_64 &bits)
@@ -51,9 +38,7 @@ template <class In> In number(Kind kind, std::mt19937_64 &bits)
     using T = xconv::ComputeType<In>;
     const bool narrow = sizeof(In) == 2;
     const double unit = static_cast<double>(bits() % 20001) / 10000.0 - 1.0;
-    const double largest = std::is_same_v<In, Float16> ? 65504.0
-                           : narrow                    ? 3e38
-                                    : static_cast<double>(std::numeric_limits<T>::max());
+    const double largest = std::is_same_v<In, Float16> ? 65504.0 : support::largest_half<T>();
     const double least = std::is_same_v<In, Float16> ? 6e-8
                          : narrow                    ? 1e-40
                                   : static_cast<double>(std::numeric_limits<T>::denorm_min());
@@ -66,6 +51,8 @@ template <class In> In number(Kind kind, std::mt19937_64 &bits)
         return static_cast<In>(static_cast<T>(unit < -0.5  ? -largest
                                               : unit > 0.5 ? largest
                                                            : largest * unit));
+    case Kind::beyond: // what ranges hold; infinite in 16 bits
+        return static_cast<In>(unit > 0.999 ? std::numeric_limits<T>::max() : static_cast<T>(unit));
     case Kind::denormal:
         return static_cast<In>(static_cast<T>(least * static_cast<double>(bits() % 9)));
     case Kind::far: // from zero, close to each other
@@ -110,11 +97,11 @@ std::vector<uint8_t> reference(const Packing &packing, const Rounding &rounding,
                 high = std::max(high, static_cast<T>(from[i]));
                 finite = finite && std::isfinite(static_cast<T>(from[i]));
             }
-            const auto range = xconv::group_range(low, high, finite);
+            const auto range = xconv::KeptRange<T>::around({low, high}, finite);
             std::memcpy(packed.data() +
                             static_cast<size_t>(row * packing.groups() + group) * sizeof range,
                         &range, sizeof range);
-            const auto encoder = xconv::Encoder<T>::make(range, packing.bits);
+            const auto encoder = xconv::Encoder<T>::make(range.widened(), packing.bits);
             for (int64_t i = begin; i < end; ++i) {
                 const uint32_t code =
                     encoder.code(static_cast<T>(from[i]), xconv::rounding_word(rounding, row, i));
@@ -132,14 +119,15 @@ template <class T>
 T reference_number(const Packing &packing, const std::vector<uint8_t> &packed, int64_t row,
                    int64_t place)
 {
-    xconv::GroupRange<T> range{};
+    xconv::KeptRange<T> range{};
     const int64_t group = row * packing.groups() + place / packing.group;
     std::memcpy(&range, packed.data() + static_cast<size_t>(group) * sizeof range, sizeof range);
     const int64_t bit = place * packing.bits;
     const uint8_t byte = packed[static_cast<size_t>(packing.range_bytes(dtype_of<T>) +
                                                     row * packing.row_bytes() + bit / 8)];
     const uint32_t levels = (1U << static_cast<unsigned>(packing.bits)) - 1U;
-    return xconv::decode(range, static_cast<uint32_t>(byte) >> (bit % 8) & levels, levels);
+    return xconv::decode(range.widened(), static_cast<uint32_t>(byte) >> (bit % 8) & levels,
+                         levels);
 }
 
 template <class T> bool same_number(T a, T b)
@@ -221,15 +209,8 @@ TEMPLATE_TEST_CASE("every variant packs as the definition says", "[packing]", fl
                                       << packing.group);
                     const Packer<TestType> packer(variant, 1);
                     const auto packed = packer.pack(packing, rounding, numbers);
-                    // A NaN's own bits are nobody's business.
                     const bool equal = packed == expected;
-                    REQUIRE((equal || kind == Kind::nan || kind == Kind::infinite));
-                    REQUIRE(std::equal(
-                        packed.begin() +
-                            packing.range_bytes(dtype_of<xconv::ComputeType<TestType>>),
-                        packed.end(),
-                        expected.begin() +
-                            packing.range_bytes(dtype_of<xconv::ComputeType<TestType>>)));
+                    REQUIRE(equal);
                     packer.check_unpack(packing, packed, 0, packing.rows, 0,
                                         Runs::one(packing.numbers));
                 }
@@ -281,39 +262,142 @@ TEST_CASE("the packed format stays what it was", "[packing]")
     CHECK(codes(4) == std::vector<int>{96, 95, 77, 121, 240, 3});
     CHECK(codes(8) == std::vector<int>{0, 100, 255, 85, 226, 78, 142, 127, 0, 255, 57});
     const Packing packing{2, 1, static_cast<int64_t>(numbers.size()), 8};
-    float ranges[4];
+    uint16_t ranges[4];
     std::memcpy(ranges, reference(packing, rounding, numbers).data(), sizeof ranges);
-    CHECK(ranges[0] == -1.5F);
-    CHECK(ranges[1] == 3.0F);
-    CHECK(ranges[2] == -2.0F);
-    CHECK(ranges[3] == 7.0F);
+    CHECK(ranges[0] == 0xBFC0); // -1.5
+    CHECK(ranges[1] == 0x4040); // 3
+    CHECK(ranges[2] == 0xC000); // -2
+    CHECK(ranges[3] == 0x40E0); // 7
 }
 
-TEMPLATE_TEST_CASE("constant groups, and the ends of any group, are exact", "[packing]", float,
+namespace {
+
+/// 50 numbers, every other one of them.
+template <class T> std::vector<T> alternating(T even, T odd)
+{
+    std::vector<T> numbers;
+    for (int i = 0; i < 50; ++i) {
+        numbers.push_back(i % 2 == 0 ? even : odd);
+    }
+    return numbers;
+}
+
+/// Numbers as they come back, in one group.
+template <class T> std::vector<T> packed_and_back(int bits, const std::vector<T> &numbers)
+{
+    const auto count = static_cast<int64_t>(numbers.size());
+    const Packing packing{bits, 1, count, xconv::round_up(count, 8)};
+    const auto packed = Packer<T>(xconv::cpu::best_simd_variant(), 1)
+                            .pack(packing, {9, RoundingStream::numbers}, numbers);
+    std::vector<T> back;
+    for (int64_t i = 0; i < count; ++i) {
+        back.push_back(reference_number<T>(packing, packed, 0, i));
+    }
+    return back;
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("groups are exact at ends that half the bits hold", "[packing]", float, double)
+{
+    using T = TestType;
+    const T most = static_cast<T>(support::largest_half<T>());
+    const T least = static_cast<T>(support::least_half<T>());
+    const std::vector<std::vector<T>> pairs{
+        {T(0.5), T(0.5)}, {T(-3), T(-3)}, {T(0), T(0)},     {most, most},
+        {-most, most},    {-most, -most}, {T(0), least},    {least, least},
+        {-least, least},  {T(-1), T(1)},  {T(250), T(251)}, {T(1), T(1.0078125)}};
+    for (const auto &pair : pairs) {
+        for (const int bits : widths) {
+            const auto numbers = alternating(pair[0], pair[1]);
+            INFO(pair[0] << " and " << pair[1] << ", " << bits << " bits");
+            REQUIRE(packed_and_back(bits, numbers) == numbers);
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("ends that half the bits do not bound make their group NaN", "[packing]", float,
                    double)
 {
     using T = TestType;
-    constexpr T most = std::numeric_limits<T>::max();
-    constexpr T least = std::numeric_limits<T>::denorm_min();
-    const Packer<T> packer(xconv::cpu::best_simd_variant(), 1);
-    const std::vector<std::vector<T>> pairs{{T(0.1), T(0.1)}, {T(-3), T(-3)},
-                                            {T(0), T(0)},     {most, most},
-                                            {-most, most},    {-most, -most},
-                                            {T(0), least},    {-least, least},
-                                            {T(-1), T(1)},    {T(1), std::nextafter(T(1), T(2))}};
-    for (const auto &pair : pairs) {
+    const T most = static_cast<T>(support::largest_half<T>());
+    const T beyond = std::nextafter(most, std::numeric_limits<T>::infinity());
+    for (const T bad :
+         {beyond, -beyond, std::numeric_limits<T>::max(), std::numeric_limits<T>::lowest()}) {
         for (const int bits : widths) {
-            std::vector<T> numbers;
-            for (int i = 0; i < 50; ++i) {
-                numbers.push_back(pair[static_cast<size_t>(i % 2)]);
+            for (const T number : packed_and_back(bits, alternating(T(1), bad))) {
+                REQUIRE(std::isnan(number));
             }
-            const Packing packing{bits, 1, 50, 64};
-            const auto packed = packer.pack(packing, {9, RoundingStream::numbers}, numbers);
-            for (int64_t i = 0; i < 50; ++i) {
-                INFO(pair[0] << " and " << pair[1] << ", " << bits << " bits");
-                REQUIRE(reference_number<T>(packing, packed, 0, i) ==
-                        numbers[static_cast<size_t>(i)]);
-            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("other constants keep their mean, between two ends", "[packing]", float, double)
+{
+    // Codes are binomial, as below.
+    using T = TestType;
+    constexpr int64_t draws = 40000;
+    for (const T value :
+         {T(0.1), T(-0.1), T(1000.3), T(1e-30), std::nextafter(T(1), T(2)),
+          std::numeric_limits<T>::min() * T(1.7), -std::numeric_limits<T>::min() / 3, T(3.3e38)}) {
+        const double low = support::half_below<T>(static_cast<double>(value));
+        const double high = support::half_above<T>(static_cast<double>(value));
+        const auto back = packed_and_back(1, std::vector<T>(draws, value));
+        double upper = 0;
+        for (const T number : back) {
+            REQUIRE((static_cast<double>(number) == low || static_cast<double>(number) == high));
+            upper += static_cast<double>(number) == high ? 1 : 0;
+        }
+        const double p = (static_cast<double>(value) - low) / (high - low);
+        INFO(value << ": " << upper / draws << " instead of " << p);
+        REQUIRE(std::abs(upper - p * draws) <= 4.9 * std::sqrt(p * (1 - p) * draws));
+    }
+}
+
+namespace {
+
+/// Bits that are worth rounding: every upper half of a Float32, one of a Float64 in many,
+/// with the lower halves where its direction tells; and any others.
+template <class T> std::vector<T> difficult_numbers()
+{
+    using Bits = typename xconv::KeptRange<T>::Bits;
+    constexpr int half = 4 * sizeof(T);
+    constexpr Bits lower = (Bits{1} << half) - 1;
+    std::mt19937_64 random(12);
+    std::vector<Bits> patterns;
+    for (uint32_t i = 0; i < 0x10000; ++i) {
+        const Bits upper = half == 16 ? i : i << 16U | (random() & 0xFFFFU);
+        for (const Bits rest : {Bits{0}, Bits{1}, lower / 2, lower}) {
+            patterns.push_back(upper << half | rest);
+        }
+        patterns.push_back(static_cast<Bits>(random()));
+    }
+    std::vector<T> numbers(patterns.size());
+    std::memcpy(numbers.data(), patterns.data(), patterns.size() * sizeof(T));
+    numbers.erase(std::remove_if(numbers.begin(), numbers.end(),
+                                 [](T number) { return !std::isfinite(number); }),
+                  numbers.end());
+    return numbers;
+}
+
+} // namespace
+
+TEMPLATE_TEST_CASE("ranges are rounded outward to half their bits", "[packing]", float, double)
+{
+    using T = TestType;
+    const auto numbers = difficult_numbers<T>();
+    REQUIRE(numbers.size() > 300000);
+    for (size_t i = 0; i + 1 < numbers.size(); ++i) {
+        const auto [low, high] = std::minmax(numbers[i], numbers[i + 1]);
+        const auto got = xconv::KeptRange<T>::around({low, high}, true).widened();
+        T expected_low = static_cast<T>(support::half_below<T>(static_cast<double>(low)));
+        T expected_high = static_cast<T>(support::half_above<T>(static_cast<double>(high)));
+        if (!std::isfinite(expected_low) || !std::isfinite(expected_high)) {
+            expected_low = expected_high = std::numeric_limits<T>::quiet_NaN();
+        }
+        if (!same_number(got.low, expected_low) || !same_number(got.high, expected_high)) {
+            FAIL("[" << low << ", " << high << "] became [" << got.low << ", " << got.high
+                     << "] instead of [" << expected_low << ", " << expected_high << "]");
         }
     }
 }

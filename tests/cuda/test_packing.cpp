@@ -25,7 +25,7 @@ template <class X> std::vector<X> difficult(Random &random, const Packing &packi
         numbers[static_cast<size_t>(random.between(0, static_cast<int64_t>(numbers.size()) - 1))] =
             static_cast<X>(value);
     };
-    switch (random.between(0, 5)) {
+    switch (random.between(0, 6)) {
     case 0:
         put(std::numeric_limits<float>::infinity());
         break;
@@ -34,8 +34,11 @@ template <class X> std::vector<X> difficult(Random &random, const Packing &packi
         put(std::numeric_limits<float>::quiet_NaN());
         break;
     case 2:
-        put(3.0e38F); // infinite in 16 bits
+        put(3.0e38F); // infinite as Float16
         put(-3.0e38F);
+        break;
+    case 5:
+        put(-std::numeric_limits<float>::max()); // infinite as a range's end
         break;
     case 3:
         std::fill(numbers.begin(), numbers.end(), static_cast<X>(-2.5F));

@@ -212,10 +212,15 @@ typedef struct xconv_conv_desc {
  *                 Means are then stored in 8 bits. With bits the draw depends on
  *                 a sample's place in its batch.
  *                 A number that is not finite makes its whole group NaN, and dw
- *                 with it.
+ *                 with it; so does one beyond 3.389e38 (1.7976e308 for
+ *                 XCONV_F64), the largest that a level of its group can be.
  *   group         neighbouring numbers of a sample that share the smallest and the
- *                 largest level; a multiple of 8, or 0 for about 512. Each group
- *                 costs two numbers of Float32 (Float64 for XCONV_F64). */
+ *                 largest level; a multiple of 8, or 0 for about 256. Each group
+ *                 costs the bytes of one Float32 (Float64 for XCONV_F64), half for
+ *                 either level: they are its smallest and its largest number,
+ *                 rounded outward to 8 (21) significant bits. A group of one value
+ *                 that has no more bits is kept exactly; of any other, to within
+ *                 1/128 (1/2^20) of it. */
 typedef struct xconv_scheme_desc {
     size_t struct_size;              /* sizeof(xconv_scheme_desc) */
     xconv_projection projection;     /* which numbers are kept */

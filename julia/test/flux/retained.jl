@@ -54,7 +54,7 @@ relative(model, x) = XConv.kept_bytes(Zygote.pullback((m, x) -> m(x), model, x)[
                   SkipConnection(Conv((3, 3), 8 => 8; pad=1), (a, b) -> cat(a, b; dims=3)))
         @test measured(layer) < slack
     end
-    # Numbers of few bits, and two Float32 for each group of about 512.
+    # Numbers of few bits, and two levels in the bytes of a Float32 for each group of about 256.
     for bits in (1, 2, 4, 8)
         layer = xconv(Chain(Conv((3, 3), 8 => 8; pad=1)), Quantize(bits); skip_first=false)
         @test relative(layer, x) < bits / 32 + 1 / 256 + 0.002
