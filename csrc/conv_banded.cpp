@@ -1,7 +1,6 @@
 #include "conv_banded.hpp"
 
 #include <algorithm>
-#include <cstddef>
 #include <map>
 #include <vector>
 
@@ -49,13 +48,6 @@ template <class PassType> class Bands {
     int64_t workspace_ = 0;
 };
 
-const void *at(const void *base, int64_t bytes)
-{
-    return static_cast<const std::byte *>(base) + bytes;
-}
-
-void *at(void *base, int64_t bytes) { return static_cast<std::byte *>(base) + bytes; }
-
 class BandedForward final : public ForwardPass {
   public:
     explicit BandedForward(Bands<ForwardPass> bands) : bands_(std::move(bands)) {}
@@ -65,7 +57,8 @@ class BandedForward final : public ForwardPass {
              void *workspace) const override
     {
         for (const auto &part : bands_.parts()) {
-            part.pass->run(on, at(x, part.x_bytes), w, bias, at(y, part.y_bytes), workspace);
+            part.pass->run(on, at_byte(x, part.x_bytes), w, bias, at_byte(y, part.y_bytes),
+                           workspace);
         }
     }
 
@@ -82,7 +75,7 @@ class BandedData final : public DataPass {
              void *workspace) const override
     {
         for (const auto &part : bands_.parts()) {
-            part.pass->run(on, w, at(dy, part.y_bytes), at(dx, part.x_bytes), workspace);
+            part.pass->run(on, w, at_byte(dy, part.y_bytes), at_byte(dx, part.x_bytes), workspace);
         }
     }
 
@@ -99,7 +92,7 @@ class BandedFilter final : public FilterPass {
              void *workspace) const override
     {
         for (const auto &part : bands_.parts()) {
-            part.pass->run(on, at(x, part.x_bytes), at(dy, part.y_bytes), accumulate, dw,
+            part.pass->run(on, at_byte(x, part.x_bytes), at_byte(dy, part.y_bytes), accumulate, dw,
                            workspace);
             accumulate = true;
         }

@@ -1,6 +1,7 @@
 // Element types: the runtime tag and the step from it to a C++ type.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <type_traits>
 
@@ -40,6 +41,23 @@ constexpr const char *dtype_name(Dtype dtype)
 /// What numbers made from tensors of a type are computed and kept in: Float32 for
 /// the 16-bit types, which only store.
 constexpr Dtype compute_dtype(Dtype dtype) { return dtype == Dtype::f64 ? dtype : Dtype::f32; }
+
+/// Memory so many bytes further on.
+inline const void *at_byte(const void *base, int64_t bytes)
+{
+    return static_cast<const std::byte *>(base) + bytes;
+}
+inline void *at_byte(void *base, int64_t bytes) { return static_cast<std::byte *>(base) + bytes; }
+
+/// So many elements further on.
+inline const void *at_element(Dtype dtype, const void *base, int64_t elements)
+{
+    return at_byte(base, elements * element_bytes(dtype));
+}
+inline void *at_element(Dtype dtype, void *base, int64_t elements)
+{
+    return at_byte(base, elements * element_bytes(dtype));
+}
 
 template <class T> struct TypeTag {
     using type = T;

@@ -68,7 +68,7 @@ class Parts {
              const void *y, void *workspace) const
     {
         const auto at = [part](const void *tensor, int64_t bytes) {
-            return static_cast<const std::byte *>(tensor) + part * bytes;
+            return at_byte(tensor, part * bytes);
         };
         convolution_->run(static_cast<const CudaDevice &>(on).cudnn(), at(x, x_bytes_), w, bias,
                           at(y, y_bytes_), workspace);

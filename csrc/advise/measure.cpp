@@ -76,9 +76,8 @@ class Part {
     /// Of the samples from `first` on.
     [[nodiscard]] std::vector<double> gradient(const Specimen &s, int64_t first) const
     {
-        const int64_t bytes = element_bytes(geometry_.dtype);
         const auto at = [&](const void *tensor, int64_t sample) {
-            return static_cast<const std::byte *>(tensor) + first * sample * bytes;
+            return at_element(geometry_.dtype, tensor, first * sample);
         };
         Arena arena(s.workspace);
         void *sum = arena.take(sum_bytes(geometry_));

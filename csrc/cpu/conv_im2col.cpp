@@ -63,7 +63,7 @@ template <class Body> void run_tasks(const Cut &cut, void *workspace, const Body
 {
     with_team(1, [&] {
         parallel_for(static_cast<int>(cut.lanes), cut.lanes, [&](int64_t lane) {
-            void *piece = static_cast<std::byte *>(workspace) + lane * cut.piece;
+            void *piece = at_byte(workspace, lane * cut.piece);
             const int64_t first = cut.tasks * lane / cut.lanes;
             const int64_t last = cut.tasks * (lane + 1) / cut.lanes;
             for (int64_t task = first; task < last; ++task) {

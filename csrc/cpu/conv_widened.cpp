@@ -62,8 +62,7 @@ struct Samples {
   private:
     [[nodiscard]] const void *at(const void *tensor, int64_t sample) const
     {
-        return static_cast<const std::byte *>(tensor) +
-               sample * channels * stride * element_bytes(dtype);
+        return at_element(dtype, tensor, sample * channels * stride);
     }
 };
 
@@ -172,7 +171,7 @@ class WidenedForward final : public ForwardPass {
     {
         Arena arena(workspace);
         const auto pieces = chunks_.take(arena);
-        void *wide_bias = static_cast<std::byte *>(pieces.shared) + bias_offset_;
+        void *wide_bias = at_byte(pieces.shared, bias_offset_);
         w_.widen(on, w, 0, 1, pieces.shared);
         if (bias != nullptr) {
             bias_.widen(on, bias, 0, 1, wide_bias);

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstddef>
 #include <type_traits>
 #include <vector>
 
@@ -107,14 +106,12 @@ void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *s
 {
     const OnesFilter filter(g);
     const int64_t images = g.batch * g.out_channels;
-    const int64_t bytes = element_bytes(g.dtype);
-    const int64_t sum_bytes = g.kernel_points() * element_bytes(compute_dtype(g.dtype));
     const int used = threads_worth(static_cast<double>(g.y_count()), threads);
     parallel_for(used, used, [&](int64_t worker) {
         const int64_t first = images * worker / used;
         const int64_t last = images * (worker + 1) / used;
-        filter.run(*simd, static_cast<const std::byte *>(dy) + first * g.y_channel * bytes,
-                   g.y_channel, last - first, static_cast<std::byte *>(sums) + first * sum_bytes,
+        filter.run(*simd, at_element(g.dtype, dy, first * g.y_channel), g.y_channel, last - first,
+                   at_element(compute_dtype(g.dtype), sums, first * g.kernel_points()),
                    g.kernel_points());
     });
 }

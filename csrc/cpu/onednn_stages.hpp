@@ -32,12 +32,6 @@ template <class Desc> bool usable(const Desc &desc)
     return static_cast<bool>(desc) && !std::string_view(desc.impl_info_str()).starts_with("ref");
 }
 
-inline const void *at_byte(const void *data, int64_t offset)
-{
-    return static_cast<const std::byte *>(data) + offset;
-}
-inline void *at_byte(void *data, int64_t offset) { return static_cast<std::byte *>(data) + offset; }
-
 /// Bytes from one sample of x and of y to the next.
 struct SampleBytes {
     int64_t x, y;

@@ -94,8 +94,7 @@ void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void
     const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
     for (int64_t first = 0; first < geometry_.batch; first += samples_) {
         const int64_t count = std::min(samples_, geometry_.batch - first);
-        const void *part = static_cast<const std::byte *>(dy) +
-                           first * geometry_.y_sample() * element_bytes(geometry_.dtype);
+        const void *part = at_element(geometry_.dtype, dy, first * geometry_.y_sample());
         on.filter_of_ones(geometry_.with_batch(count), part, pieces.ones);
         for (int64_t g = 0; g < geometry_.groups; ++g) {
             const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count,

@@ -52,13 +52,10 @@ class Deflation {
     [[nodiscard]] int64_t probe_means_bytes() const;
     [[nodiscard]] Dtype compute() const { return compute_dtype(geometry_.dtype); }
     [[nodiscard]] int64_t bytes() const { return element_bytes(compute()); }
-    [[nodiscard]] void *at(void *base, int64_t numbers) const
+    /// So many numbers further on.
+    template <class Void> [[nodiscard]] Void *at(Void *base, int64_t numbers) const
     {
-        return static_cast<std::byte *>(base) + numbers * bytes();
-    }
-    [[nodiscard]] const void *at(const void *base, int64_t numbers) const
-    {
-        return static_cast<const std::byte *>(base) + numbers * bytes();
+        return at_element(compute(), base, numbers);
     }
 
     ConvGeometry geometry_;

@@ -75,7 +75,8 @@ class Orthogonal final : public TwoOrders {
                     {at_element(x, block.channel * points), batch, block.channels * points,
                      geometry().x_sample()},
                     {at(numbers, block.column), batch, block.columns, columns_},
-                    {at(means, block.channel), batch, block.channels, geometry().in_channels},
+                    {means == nullptr ? nullptr : at(means, block.channel), batch, block.channels,
+                     geometry().in_channels},
                     workspace);
         }
     }

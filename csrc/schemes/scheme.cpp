@@ -113,12 +113,6 @@ std::string scheme_name(const ProjectionEntry &entry, int64_t probes, Distributi
     return name;
 }
 
-void *offset(void *base, int64_t bytes) { return static_cast<std::byte *>(base) + bytes; }
-const void *offset(const void *base, int64_t bytes)
-{
-    return static_cast<const std::byte *>(base) + bytes;
-}
-
 } // namespace
 
 Scheme::Scheme(const Backend &backend, const ConvGeometry &geometry, const xconv_scheme_desc &desc,
@@ -199,7 +193,7 @@ void Scheme::sketch(const Backend &on, uint64_t seed, const void *x, void *kept,
 {
     Arena arena(workspace);
     const Pieces pieces = take(arena, means_packing_.has_value());
-    void *kept_numbers = offset(kept, kept_means_bytes());
+    void *kept_numbers = at_byte(kept, kept_means_bytes());
     if (projection_->keeps_x() && packing_) {
         on.pack(geometry_.dtype, *packing_, {seed, RoundingStream::numbers}, x, kept_numbers);
         return;
@@ -213,7 +207,7 @@ void Scheme::sketch(const Backend &on, uint64_t seed, const void *x, void *kept,
             on.pack(compute(), *means_packing_, {seed, RoundingStream::means}, means, kept);
             // The gap before the numbers is kept as well: the same draw, the same bytes.
             const int64_t bytes = means_packing_->bytes(compute());
-            on.copy(kept, offset(kept, bytes), kept_means_bytes() - bytes);
+            on.copy(kept, at_byte(kept, bytes), kept_means_bytes() - bytes);
         }
     }
     if (packing_) {
@@ -230,7 +224,7 @@ void Scheme::filter(const Backend &on, uint64_t seed, const void *kept, const vo
         on.unpack(compute(), packing, packed, 0, 0, Runs::one(packing.numbers),
                   {numbers, packing.rows, packing.numbers, packing.numbers});
     };
-    KeptNumbers numbers{offset(kept, kept_means_bytes())};
+    KeptNumbers numbers{at_byte(kept, kept_means_bytes())};
     if (packing_ && projection_->keeps_x()) {
         numbers.packing = &*packing_;
     }

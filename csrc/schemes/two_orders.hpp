@@ -81,18 +81,14 @@ class TwoOrders : public Projection {
     [[nodiscard]] Dtype compute() const { return compute_dtype(geometry_.dtype); }
     [[nodiscard]] int64_t bytes() const { return element_bytes(compute()); }
     /// So many numbers further on.
-    [[nodiscard]] const void *at(const void *base, int64_t numbers) const
+    template <class Void> [[nodiscard]] Void *at(Void *base, int64_t numbers) const
     {
-        return static_cast<const std::byte *>(base) + numbers * bytes();
-    }
-    [[nodiscard]] void *at(void *base, int64_t numbers) const
-    {
-        return base == nullptr ? nullptr : static_cast<std::byte *>(base) + numbers * bytes();
+        return xconv::at_element(compute(), base, numbers);
     }
     /// So many elements of a tensor further on.
     [[nodiscard]] const void *at_element(const void *tensor, int64_t elements) const
     {
-        return static_cast<const std::byte *>(tensor) + elements * element_bytes(geometry_.dtype);
+        return xconv::at_element(geometry_.dtype, tensor, elements);
     }
     [[nodiscard]] Probes probes(uint64_t seed, int64_t row, int64_t column) const
     {

@@ -64,9 +64,7 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
 const void *XFirst::dy_part(const Backend &on, const Band &band, int64_t first, int64_t count,
                             const void *dy, void *widened) const
 {
-    const auto *from =
-        static_cast<const std::byte *>(dy) +
-        (first * tensors_.y_sample() + band.y_offset) * element_bytes(tensors_.dtype);
+    const void *from = at_element(tensors_.dtype, dy, first * tensors_.y_sample() + band.y_offset);
     if (!widens_dy()) {
         return from;
     }
