@@ -16,11 +16,20 @@ constexpr size_t kBlasWorkspace = size_t{32} << 20;
 
 } // namespace
 
-DeviceScope::DeviceScope(int device)
+DeviceScope::DeviceScope(int device) : device_(device)
 {
     check(cudaGetDevice(&before_), "cudaGetDevice");
-    if (device != before_) {
-        check(cudaSetDevice(device), "cudaSetDevice");
+    if (device_ != before_) {
+        check(cudaSetDevice(device_), "cudaSetDevice");
+    }
+}
+
+DeviceScope::~DeviceScope()
+{
+    // Setting a device also makes its primary context current: not where nothing was
+    // changed, since the application may have one of its own.
+    if (device_ != before_) {
+        static_cast<void>(cudaSetDevice(before_));
     }
 }
 

@@ -20,11 +20,12 @@ namespace xconv::cuda {
 class DeviceScope {
   public:
     explicit DeviceScope(int device);
-    ~DeviceScope() { static_cast<void>(cudaSetDevice(before_)); }
+    ~DeviceScope();
     DeviceScope(const DeviceScope &) = delete;
     DeviceScope &operator=(const DeviceScope &) = delete;
 
   private:
+    int device_;
     int before_ = 0;
 };
 

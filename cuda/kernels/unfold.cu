@@ -23,43 +23,50 @@ struct Window {
     }
 };
 
-constexpr int kThreads = 256;
+/// `part` is given a channel and one of `each` elements of it. Blocks have elements of
+/// one channel at a time, and go on to others where a grid has no more.
+template <class Part> struct EachOfChannels {
+    static constexpr int threads = 256;
+    using Shared = NoShared;
+    Part part;
+    int64_t channels;
+    int64_t each;
 
-/// Blocks for `each` elements of every channel; blocks go on to the next channels
-/// where a grid has no more.
-Grid blocks_for(int64_t channels, int64_t each)
+    template <class Team> XCONV_DEVICE void operator()(Team &team, Shared &) const
+    {
+        const int64_t chunks = (each + threads - 1) / threads;
+        team.each([&](int thread) {
+            for (int64_t block = team.block().x; block < channels * chunks;
+                 block += team.blocks().x) {
+                const Quotient at = divide(block, chunks);
+                const int64_t element = at.remainder * threads + thread;
+                if (element < each) {
+                    part(at.quotient, element);
+                }
+            }
+        });
+    }
+};
+
+template <class Part>
+void launch_channels(const Part &part, int64_t channels, int64_t each, Stream stream)
 {
-    return {std::min(channels * ceil_div(each, kThreads), kMostBlocksX)};
+    using Kernel = EachOfChannels<Part>;
+    launch(Kernel{part, channels, each},
+           {std::min(channels * ceil_div(each, Kernel::threads), kMostBlocksX)}, stream);
 }
 
 /// A thread finds its place of the output once and then walks through the kernel:
 /// the writes of neighbours lie side by side.
 template <class T> struct Unfold {
-    static constexpr int threads = kThreads;
-    using Shared = NoShared;
     Window window;
     const T *x;
     T *matrix;
 
-    template <class Team> XCONV_DEVICE void operator()(Team &team, Shared &) const
-    {
-        const int64_t columns = window.samples * window.out_points;
-        const int64_t chunks = (columns + threads - 1) / threads;
-        team.each([&](int thread) {
-            for (int64_t block = team.block().x; block < window.channels * chunks;
-                 block += team.blocks().x) {
-                const Quotient at = divide(block, chunks);
-                const int64_t column = at.remainder * threads + thread;
-                if (column < columns) {
-                    write_column(at.quotient, column, columns);
-                }
-            }
-        });
-    }
-
-    XCONV_DEVICE void write_column(int64_t channel, int64_t column, int64_t columns) const
+    XCONV_DEVICE void operator()(int64_t channel, int64_t column) const
     {
         const Window &g = window;
+        const int64_t columns = g.samples * g.out_points;
         const Quotient sample = divide(column, g.out_points);
         const Extents place = place_of(sample.remainder, g.out);
         const T *from = x + sample.quotient * g.x_sample + channel * g.x_channel;
@@ -102,29 +109,15 @@ XCONV_DEVICE inline Reader reader(int64_t in, int64_t tap, int64_t stride, int64
 /// order of the sum is that of the kernel's places.
 template <class T> struct Fold {
     using Number = ComputeType<T>;
-    static constexpr int threads = kThreads;
-    using Shared = NoShared;
     Window window;
     const Number *matrix;
     T *x;
 
-    template <class Team> XCONV_DEVICE void operator()(Team &team, Shared &) const
+    XCONV_DEVICE void operator()(int64_t channel, int64_t element) const
     {
-        const int64_t each = window.samples * window.in_points;
-        const int64_t chunks = (each + threads - 1) / threads;
-        team.each([&](int thread) {
-            for (int64_t block = team.block().x; block < window.channels * chunks;
-                 block += team.blocks().x) {
-                const Quotient at = divide(block, chunks);
-                const int64_t element = at.remainder * threads + thread;
-                if (element < each) {
-                    const Quotient sample = divide(element, window.in_points);
-                    x[sample.quotient * window.x_sample + at.quotient * window.x_channel +
-                      sample.remainder] =
-                        T(gathered(at.quotient, sample.quotient, sample.remainder));
-                }
-            }
-        });
+        const Quotient sample = divide(element, window.in_points);
+        x[sample.quotient * window.x_sample + channel * window.x_channel + sample.remainder] =
+            T(gathered(channel, sample.quotient, sample.remainder));
     }
 
     XCONV_DEVICE Number gathered(int64_t channel, int64_t sample, int64_t point) const
@@ -155,8 +148,8 @@ template <class T> struct Fold {
 template <class T>
 void unfold_bits(Stream stream, const Window &window, const void *x, void *matrix)
 {
-    launch(Unfold<T>{window, static_cast<const T *>(x), static_cast<T *>(matrix)},
-           blocks_for(window.channels, window.samples * window.out_points), stream);
+    launch_channels(Unfold<T>{window, static_cast<const T *>(x), static_cast<T *>(matrix)},
+                    window.channels, window.samples * window.out_points, stream);
 }
 
 } // namespace
@@ -179,8 +172,9 @@ void fold(Stream stream, const ConvGeometry &g, int64_t channels, const void *ma
     const Window window(g, channels);
     with_tensor_type(g.dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        launch(Fold<T>{window, static_cast<const ComputeType<T> *>(matrix), static_cast<T *>(x)},
-               blocks_for(channels, window.samples * window.in_points), stream);
+        launch_channels(
+            Fold<T>{window, static_cast<const ComputeType<T> *>(matrix), static_cast<T *>(x)},
+            window.channels, window.samples * window.in_points, stream);
     });
 }
 
