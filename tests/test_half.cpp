@@ -116,6 +116,29 @@ TEMPLATE_TEST_CASE("dw and db in 16 bits are those in Float32, rounded once", "[
     }
 }
 
+TEMPLATE_TEST_CASE("y is rounded once, its bias in it", "[half]", F16, BF16)
+{
+    Random random(8);
+    // Whole numbers whose sums are exact in Float32, and not nearly so in 16 bits.
+    const auto whole = [&](int64_t count, int most) {
+        std::vector<TestType> values(static_cast<size_t>(count));
+        for (TestType &value : values) {
+            value = TestType(static_cast<double>(random.integer(-most, most)));
+        }
+        return values;
+    };
+    for (int i = 0; i < 40; ++i) {
+        const Conv conv = cases::draw_conv(random);
+        const auto x = whole(conv.x_count(), 60);
+        const auto w = whole(conv.w_count(), 15);
+        const auto bias = whole(conv.out_channels, 250);
+        INFO(conv.describe());
+        Layer<TestType> layer(2, conv);
+        REQUIRE(same_bits(layer.forward(x, w, &bias),
+                          to<TestType>(oracle::forward(conv, widen(x), widen(w), widen(bias)))));
+    }
+}
+
 TEMPLATE_TEST_CASE("16-bit results overflow to infinity, and NaN reaches them", "[half]", F16, BF16)
 {
     const double large = std::is_same_v<TestType, F16> ? 60000 : 3e38;
