@@ -9,8 +9,8 @@
 //
 // Sums are formed in segments of the length of x, first by lane and then over lanes
 // and segments in a fixed order, whatever the number of rows. A warp has 2 KiB of x in
-// flight at a time, and an H100 needs a thousand times that to reach its bandwidth:
-// short segments provide the warps where rows are few.
+// flight at a time, and an H100 needs a thousand times that to reach its bandwidth: where
+// rows are few, it is segments that give warps something to do.
 #include <algorithm>
 
 #include "cuda/kernels/probe_tile.hpp"
