@@ -14,6 +14,29 @@ namespace {
 // What cuBLAS recommends for the largest devices.
 constexpr size_t kBlasWorkspace = size_t{32} << 20;
 
+/// Calls `release` with the device current, unless the driver is gone, and the device's
+/// memory with it.
+template <class Release> void release_on(int device, const Release &release)
+{
+    std::optional<DeviceScope> scope;
+    try {
+        scope.emplace(device);
+    }
+    catch (const Error &) {
+    }
+    release();
+}
+
+#if XCONV_WITH_CUDNN
+/// Plans hold on to it: the last of them may go while another device is current.
+std::shared_ptr<const cudnn::Handle> make_cudnn_handle(int device, Stream stream)
+{
+    return {new cudnn::Handle(stream), [device](const cudnn::Handle *handle) {
+                release_on(device, [handle] { delete handle; });
+            }};
+}
+#endif
+
 } // namespace
 
 DeviceScope::DeviceScope(int device) : device_(device)
@@ -35,12 +58,12 @@ DeviceScope::~DeviceScope()
 
 DeviceMemory::DeviceMemory(size_t bytes) { check(cudaMalloc(&data_, bytes), "cudaMalloc"); }
 
-CudaDevice::Libraries::Libraries(Stream stream, bool allow_tf32)
+CudaDevice::Libraries::Libraries([[maybe_unused]] int device, Stream stream, bool allow_tf32)
     : scratch(kScratchBytes), blas_workspace(kBlasWorkspace),
       blas(stream, blas_workspace.data(), kBlasWorkspace, allow_tf32)
 #if XCONV_WITH_CUDNN
       ,
-      cudnn(std::make_shared<const cudnn::Handle>(stream))
+      cudnn(make_cudnn_handle(device, stream))
 #endif
 {
 }
@@ -49,19 +72,12 @@ CudaDevice::CudaDevice(int device, Stream stream, bool allow_tf32)
     : DeviceBackend(stream), device_(device), allow_tf32_(allow_tf32)
 {
     const DeviceScope scope(device_);
-    libraries_.emplace(stream, allow_tf32);
+    libraries_.emplace(device, stream, allow_tf32);
 }
 
 CudaDevice::~CudaDevice()
 {
-    try {
-        const DeviceScope scope(device_);
-        libraries_.reset();
-    }
-    catch (const Error &) {
-        // The driver is gone, and the device's memory with it.
-        libraries_.reset();
-    }
+    release_on(device_, [this] { libraries_.reset(); });
 }
 
 void CudaDevice::enter() const

@@ -69,7 +69,7 @@ class CudaDevice final : public DeviceBackend {
 
   private:
     struct Libraries {
-        Libraries(Stream stream, bool allow_tf32);
+        Libraries(int device, Stream stream, bool allow_tf32);
         DeviceMemory scratch;
         DeviceMemory blas_workspace;
         CublasBlas blas;
