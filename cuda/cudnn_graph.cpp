@@ -55,6 +55,7 @@ std::vector<Descriptor> suggestions(const Handle &handle, const Descriptor &grap
 struct Engine {
     int64_t index = -1;
     std::vector<cudnnBackendNumericalNote_t> notes;
+    std::vector<cudnnBackendBehaviorNote_t> behaviour;
     [[nodiscard]] bool has(cudnnBackendNumericalNote_t note) const
     {
         return std::find(notes.begin(), notes.end(), note) != notes.end();
@@ -78,27 +79,35 @@ Engine engine_of(const Descriptor &suggestion)
                                    CUDNN_NUMERICAL_NOTE_TYPE_COUNT, &count, result.notes.data()),
           "cudnnBackendGetAttribute");
     result.notes.resize(static_cast<std::size_t>(count));
+    result.behaviour.resize(CUDNN_BEHAVIOR_NOTE_TYPE_COUNT);
+    check(cudnnBackendGetAttribute(raw, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE,
+                                   CUDNN_BEHAVIOR_NOTE_TYPE_COUNT, &count, result.behaviour.data()),
+          "cudnnBackendGetAttribute");
+    result.behaviour.resize(static_cast<std::size_t>(count));
     return result;
 }
 
 bool will_do(const Engine &engine, Dtype dtype, const Wanted &wanted)
 {
-    if (engine.has(CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC)) {
-        return false;
-    }
     // Matrix units read Float32 as TF32.
     if (dtype == Dtype::f32 && !wanted.allow_tf32 &&
         (engine.has(CUDNN_NUMERICAL_NOTE_TENSOR_CORE) ||
          engine.has(CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS))) {
         return false;
     }
-    return wanted.allow_inexact ||
-           std::none_of(engine.notes.begin(), engine.notes.end(), [](auto note) {
-               return note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
-                      (note >= CUDNN_NUMERICAL_NOTE_WINOGRAD &&
-                       note <= CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13) ||
-                      note == CUDNN_NUMERICAL_NOTE_FFT;
-           });
+    if (wanted.allow_any) {
+        return true;
+    }
+    const bool compiled_late =
+        std::find(engine.behaviour.begin(), engine.behaviour.end(),
+                  CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION) != engine.behaviour.end();
+    return !compiled_late && std::none_of(engine.notes.begin(), engine.notes.end(), [](auto note) {
+        return note == CUDNN_NUMERICAL_NOTE_NONDETERMINISTIC ||
+               note == CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION ||
+               (note >= CUDNN_NUMERICAL_NOTE_WINOGRAD &&
+                note <= CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13) ||
+               note == CUDNN_NUMERICAL_NOTE_FFT;
+    });
 }
 
 /// The plan of a suggestion, and its workspace; none where it cannot be had.

@@ -82,9 +82,10 @@ enum class Direction { forward, forward_bias, backward_data, backward_filter };
 /// Which of cuDNN's engines will do.
 struct Wanted {
     bool allow_tf32 = false;
-    /// FFT, Winograd and sums in less than compute_dtype(): faster at times, but
-    /// small integers no longer give exact sums.
-    bool allow_inexact = false;
+    /// Also those whose results vary from run to run or are not exact for small
+    /// integers (FFT, Winograd, sums in less than compute_dtype()), and those that are
+    /// compiled when they first run, which takes its time and cannot be captured.
+    bool allow_any = false;
     int64_t workspace_limit = 0;
     /// Rather none than another engine than the best, for want of workspace.
     bool only_best = false;
