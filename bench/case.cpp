@@ -110,7 +110,7 @@ void set_geometry(const std::map<char, std::string> &values, Case &result)
 {
     xconv_conv_desc &conv = result.conv;
     for (const char key : {'b', 'c', 'n', 'k'}) {
-        if (values.count(key) == 0) {
+        if (!values.contains(key)) {
             throw std::invalid_argument(fmt::format("'{}' is missing", key));
         }
     }
@@ -313,6 +313,7 @@ std::vector<Case> parse_line(const std::string &line)
         return {};
     }
     std::vector<Case> cases;
+    cases.reserve(combinations.size());
     for (const auto &tokens : combinations) {
         cases.push_back(parse_case(tokens));
     }

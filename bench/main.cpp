@@ -108,8 +108,10 @@ void describe_machine(int threads, const std::string &skipped)
     benchmark::AddCustomContext("skipped", skipped);
 }
 
-/// Hands Google Benchmark the options that are its own, after our defaults.
-void initialize_benchmark(char *program, const std::vector<std::string> &options)
+/// Hands Google Benchmark the options that are its own, after our defaults. It keeps
+/// the pointer to the program's name.
+void initialize_benchmark(char *program, // NOLINT: a part of argv, which is not const
+                          const std::vector<std::string> &options)
 {
     std::vector<std::string> words{"--benchmark_enable_random_interleaving=true",
                                    "--benchmark_repetitions=5", "--benchmark_min_time=0.05"};
@@ -190,7 +192,7 @@ int main(int argc, char **argv)
         return run(argc, argv);
     }
     catch (const std::exception &error) {
-        fmt::print(stderr, "xconv_bench: {}\n", error.what());
+        std::fprintf(stderr, "xconv_bench: %s\n", error.what());
         return 2;
     }
 }

@@ -4,12 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 #include <fstream>
 #include <vector>
-
-extern char **environ;
 
 namespace bench {
 namespace {
@@ -62,11 +61,9 @@ std::string output_of(const std::vector<std::string> &command)
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
     posix_spawn_file_actions_addclose(&actions, ends[0]);
-    std::vector<char *> arguments;
-    for (const std::string &word : command) {
-        arguments.push_back(const_cast<char *>(word.c_str()));
-    }
-    arguments.push_back(nullptr);
+    std::vector<char *> arguments(command.size() + 1, nullptr);
+    std::transform(command.begin(), command.end(), arguments.begin(),
+                   [](const std::string &word) { return const_cast<char *>(word.c_str()); });
     pid_t child = 0;
     const int failed =
         posix_spawn(&child, arguments[0], &actions, nullptr, arguments.data(), environ);

@@ -65,7 +65,7 @@ int main(int argc, char **argv)
             run(*options);
     }
     catch (const std::exception &error) {
-        fmt::print(stderr, "demo: {}\n", error.what());
+        std::fprintf(stderr, "demo: %s\n", error.what());
         return 1;
     }
     return exit_code;
