@@ -121,6 +121,11 @@ class CpuBackend final : public Backend {
     {
         probes_.combine(dtype, coefficients, in, columns, out);
     }
+    void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients, const void *dy,
+                         Matrix out, void *ones) const override
+    {
+        probes_.combine_and_sum(geometry, coefficients, dy, out, ones);
+    }
     void multiply(Dtype compute, double alpha, Operand a, Operand b, bool accumulate,
                   Matrix out) const override
     {

@@ -57,9 +57,9 @@ Meetings meetings_of(const ConvGeometry &g)
 
 } // namespace
 
-int64_t Meetings::scratch() const
+int64_t Meetings::boxes() const
 {
-    int64_t most = kMostImages;
+    int64_t most = kImageBatch;
     for (size_t axis = 0; axis < 3; ++axis) {
         most *= std::max(std::ssize(segments[axis]), std::ssize(met[axis]));
     }
@@ -67,37 +67,34 @@ int64_t Meetings::scratch() const
 }
 
 OnesFilter::OnesFilter(const ConvGeometry &geometry)
-    : dtype_(geometry.dtype), meetings_(meetings_of(geometry))
+    : dtype_(geometry.dtype), places_(geometry.kernel_points()), meetings_(meetings_of(geometry))
 {
 }
 
 void OnesFilter::run(const SimdVariant &simd, const void *dy, int64_t stride, int64_t count,
-                     void *sums, int64_t sums_stride) const
+                     void *sums) const
 {
     with_tensor_type(dtype_, [&](auto tag) {
         using In = typename decltype(tag)::type;
         using T = ComputeType<In>;
-        std::vector<double> scratch(static_cast<size_t>(2 * meetings_.scratch()));
-        const auto *from = static_cast<const In *>(dy);
-        auto *to = static_cast<T *>(sums);
-        const SumKernels<T> &kernels = simd.sums->kernels<T>();
-        if constexpr (std::is_same_v<T, In>) {
-            kernels.sum_met(meetings_, {from, stride, count, to, sums_stride}, scratch.data());
-        }
-        else {
-            const int64_t points = product(meetings_.size);
-            const int64_t at_once = std::min(count, kMostImages);
-            std::vector<T> wide(static_cast<size_t>(at_once * points));
-            for (int64_t i = 0; i < count; i += at_once) {
-                const int64_t here = std::min(at_once, count - i);
+        const int64_t points = product(meetings_.size);
+        const int64_t lines = meetings_.size[0] * meetings_.size[1];
+        OnesSums<T> ones(meetings_, simd, kImageBatch);
+        std::vector<T> wide(static_cast<size_t>(is_half<In> ? kImageBatch * points : 0));
+        for (int64_t i = 0; i < count; i += kImageBatch) {
+            const int64_t here = std::min(kImageBatch, count - i);
+            const In *from = static_cast<const In *>(dy) + i * stride;
+            if constexpr (is_half<In>) {
                 for (int64_t image = 0; image < here; ++image) {
-                    simd.halves<In>().widen(from + (i + image) * stride, points,
+                    simd.halves<In>().widen(from + image * stride, points,
                                             wide.data() + image * points);
                 }
-                kernels.sum_met(meetings_,
-                                {wide.data(), points, here, to + i * sums_stride, sums_stride},
-                                scratch.data());
+                ones.add(0, {wide.data(), points, here, 0, lines});
             }
+            else {
+                ones.add(0, {from, stride, here, 0, lines});
+            }
+            ones.finish(here, static_cast<T *>(sums) + i * places_, places_);
         }
     });
 }
@@ -111,8 +108,7 @@ void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *s
         const int64_t first = images * worker / used;
         const int64_t last = images * (worker + 1) / used;
         filter.run(*simd, at_element(g.dtype, dy, first * g.y_channel), g.y_channel, last - first,
-                   at_element(compute_dtype(g.dtype), sums, first * g.kernel_points()),
-                   g.kernel_points());
+                   at_element(compute_dtype(g.dtype), sums, first * g.kernel_points()));
     });
 }
 

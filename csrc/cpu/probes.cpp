@@ -6,50 +6,12 @@
 #include <vector>
 
 #include "checked.hpp"
+#include "cpu/mix.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/probes_signs.hpp"
 #include "cpu/tiling.hpp"
 
 namespace xconv::cpu {
-
-namespace {
-
-/// Probes for which cutting dy in pieces for the matrix units pays.
-constexpr int64_t kLeastForUnits = kColumnGroup + 1;
-
-/// out(i, m) for all its columns, in passes of kMixRows rows, fed by
-/// `source(k, depth, tile, scratch)`, which returns `depth` <= kColumnGroup rows of
-/// input.
-template <class T, class Source>
-void mix_tiles(const ProbeOps &ops, const T *c, int64_t k_stride, int64_t i_stride, int64_t depth,
-               Runs columns, Matrix out, Source &&source)
-{
-    const Kernels<T> &kernels = ops.simd->kernels<T>();
-    // A pass over many rows takes shorter runs, for its sums to stay in the cache.
-    const Tiling tiles{columns, out.rows <= kMixRows / 2 ? kMixRun : kMixRun / 2};
-    const int threads = ops.threads_for(out.rows, depth, columns.total());
-    parallel_for(threads, tiles.count(), [&](int64_t index) {
-        alignas(64) T sums[kMixRows * kMixRun];
-        alignas(64) T scratch[kColumnGroup * kMixRun];
-        const Tile tile = tiles[index];
-        for (int64_t i = 0; i < out.rows; i += kMixRows) {
-            const int64_t rows = std::min(kMixRows, out.rows - i);
-            std::fill(sums, sums + rows * kMixRun, T(0));
-            for (int64_t k = 0; k < depth; k += kColumnGroup) {
-                const int64_t terms = std::min(kColumnGroup, depth - k);
-                const ConstMatrix in = source(k, terms, tile, scratch);
-                kernels.mix(c + k * k_stride + i * i_stride, k_stride, i_stride, rows, terms,
-                            static_cast<const T *>(in.data), in.stride, tile.length, sums);
-            }
-            for (int64_t r = 0; r < rows; ++r) {
-                std::copy(sums + r * kMixRun, sums + r * kMixRun + tile.length,
-                          row<T>(out, i + r) + tile.place);
-            }
-        }
-    });
-}
-
-} // namespace
 
 int ProbeOps::threads_for(int64_t rows, int64_t depth, int64_t columns) const
 {
@@ -97,7 +59,7 @@ void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix 
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const Kernels<T> &kernels = simd->kernels<T>();
-        mix_tiles<T>(*this, row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols,
+        mix_tiles<T>(*this, {row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols},
                      rows, out, [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
                          kernels.draw(probes.shifted(tile.position, k), tile.length, terms, scratch,
                                       kMixRun);
@@ -144,34 +106,6 @@ void ProbeOps::probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix 
                     static_cast<T>(sums[static_cast<size_t>(c)] / run_length);
             }
         });
-    });
-}
-
-void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
-                       Matrix out) const
-{
-    if (matrix_units && compute_dtype(dtype) == Dtype::f32 && out.rows >= kLeastForUnits) {
-        combine_split(threads, dtype, coefficients, in, columns, out);
-        return;
-    }
-    with_tensor_type(dtype, [&](auto tag) {
-        using In = typename decltype(tag)::type;
-        using T = ComputeType<In>;
-        const auto source = [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
-            const In *from = row<In>(in, k) + tile.position;
-            if constexpr (std::is_same_v<In, T>) {
-                return ConstMatrix{from, terms, tile.length, in.stride};
-            }
-            else {
-                for (int64_t i = 0; i < terms; ++i) {
-                    simd->halves<In>().widen(from + i * in.stride, tile.length,
-                                             scratch + i * kMixRun);
-                }
-                return ConstMatrix{scratch, terms, tile.length, kMixRun};
-            }
-        };
-        mix_tiles<T>(*this, row<T>(coefficients, 0), coefficients.stride, 1, in.rows, columns, out,
-                     source);
     });
 }
 

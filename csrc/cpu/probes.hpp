@@ -22,9 +22,12 @@ struct ProbeOps {
     void probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const;
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;
+    void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients, const void *dy,
+                         Matrix out, void *ones) const;
 
     /// The threads that a product of these extents is worth.
     [[nodiscard]] int threads_for(int64_t rows, int64_t depth, int64_t columns) const;
+    [[nodiscard]] bool combines_on_units(Dtype dtype, int64_t rows) const;
     /// Whether these probes go to the matrix units.
     [[nodiscard]] bool has_signs(Dtype dtype, const Probes &probes) const
     {

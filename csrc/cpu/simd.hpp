@@ -86,20 +86,20 @@ struct Meetings {
     std::array<std::vector<Interval>, 3> segments; // of the outputs of an axis
     std::array<std::vector<Interval>, 3> met;      // segments, for each place of the kernel
 
-    /// double in each of the two scratch buffers that sum_met() needs.
-    [[nodiscard]] int64_t scratch() const;
+    /// double that the boxes of a batch of images take, and each step of summing them.
+    [[nodiscard]] int64_t boxes() const;
 };
 
-/// Images that sum_met() takes at once, at most.
-inline constexpr int64_t kMostImages = 16;
+/// Images of a batch.
+inline constexpr int64_t kImageBatch = 16;
 
-/// Images of y, and a row of sums for each.
-template <class T> struct MetImages {
+/// Some lines of images of y: lines are counted through all axes but the last.
+template <class T> struct ImageLines {
     const T *data;
     int64_t stride; // from one image to the next
+    int64_t images;
+    int64_t first;
     int64_t count;
-    T *sums;
-    int64_t sums_stride;
 };
 
 /// Sums in T a stretch at a time, in double across stretches. Their order depends on
@@ -108,8 +108,14 @@ template <class T> struct SumKernels {
     /// sums[i] += the sum of row i.
     void (*sum_rows)(const T *values, int64_t stride, int64_t rows, int64_t count, double *sums);
 
-    /// sums[k] = the sum of an image over the outputs at which place k meets x.
-    void (*sum_met)(const Meetings &meetings, const MetImages<T> &images, double *scratch);
+    /// boxes[d][h][w][image] += the sums over what the lines hold of the box that three
+    /// segments form; rows of boxes are kImageBatch long.
+    void (*add_boxes)(const Meetings &meetings, const ImageLines<T> &lines, double *boxes);
+
+    /// sums[image][k] = the sum of an image over the outputs at which place k meets x.
+    /// Uses boxes and as much scratch up.
+    void (*sum_met)(const Meetings &meetings, double *boxes, double *scratch, int64_t images,
+                    T *sums, int64_t stride);
 };
 
 /// Philox blocks that are drawn at once where they follow one another.

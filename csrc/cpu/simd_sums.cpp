@@ -36,12 +36,18 @@ template <class T> inline Vec<T> sums_of_lanes(Vec<T> *values)
     return values[0];
 }
 
-/// sums[i] += lane i.
-template <class T> inline void add_to(double *sums, Vec<T> value)
+/// sums[i] += lane i, for the first `count`.
+template <class T> inline void add_to(double *sums, Vec<T> value, int64_t count)
 {
     T lanes[size_t{kLanes<T>}];
     store(lanes, value);
-    for (int i = 0; i < kLanes<T>; ++i) {
+    if (count == kLanes<T>) { // as vectors
+        for (int i = 0; i < kLanes<T>; ++i) {
+            sums[i] += static_cast<double>(lanes[i]);
+        }
+        return;
+    }
+    for (int64_t i = 0; i < count; ++i) {
         sums[i] += static_cast<double>(lanes[i]);
     }
 }
@@ -76,17 +82,13 @@ void sum_rows(const T *values, int64_t stride, int64_t rows, int64_t count, doub
 {
     for (int64_t i = 0; i < rows; i += kLanes<T>) {
         const int64_t here = std::min<int64_t>(kLanes<T>, rows - i);
-        double totals[size_t{kLanes<T>}] = {};
         for (int64_t p = 0; p < count; p += kStretch) {
             const int64_t length = std::min(kStretch, count - p);
             Vec<T> lanes[size_t{kLanes<T>}] = {};
             for (int64_t r = 0; r < here; ++r) {
                 lanes[r] = sum_stretch(values + (i + r) * stride + p, length);
             }
-            add_to<T>(totals, sums_of_lanes<T>(lanes));
-        }
-        for (int64_t r = 0; r < here; ++r) {
-            sums[i + r] += totals[r];
+            add_to<T>(sums + i, sums_of_lanes<T>(lanes), here);
         }
     }
 }
@@ -217,48 +219,65 @@ inline void add_segments(const std::vector<Interval> &segments, int64_t first, i
             for (int64_t i = 0; i < images; ++i) {
                 lanes[i] = fold_columns(rows, i, from, to);
             }
-            add_to<T>(boxes, sums_of_lanes<T>(lanes));
+            add_to<T>(boxes, sums_of_lanes<T>(lanes), images);
         }
-        boxes += kLanes<T>;
+        boxes += kImageBatch;
     }
 }
 
-/// boxes[d][h][w][image] = sums over the boxes that three segments form, of at most
-/// kLanes images.
+/// boxes[w][image] += the sums of lines [first, first + lines) of those given, for at
+/// most kLanes images.
 template <class T>
-void sum_boxes(const Meetings &m, const T *images, int64_t stride, int64_t count, double *boxes)
+inline void add_lines(const Meetings &m, const ImageLines<T> &given, int64_t first, int64_t lines,
+                      double *boxes)
 {
-    const auto [depth, height, width] = m.size;
-    const int64_t points = depth * height * width;
+    const std::vector<Interval> &widths = m.segments[2];
+    const int64_t width = m.size[2];
+    const int64_t begin = (first - given.first) * width;
+    const int64_t end = given.count * width;
+    if (lines == 1) {
+        add_segments<T>(widths, 0, width, {given.data + begin, given.stride, -begin, end - begin},
+                        given.images, boxes);
+        return;
+    }
     alignas(64) T columns[kLanes<T> * (kColumns + kLanes<T>)];
     const ColumnRows<T> summed{columns, kColumns + kLanes<T>, 0, kColumns + kLanes<T>};
-    const auto &widths = m.segments[2];
-    const int64_t row = std::ssize(widths) * kLanes<T>;
-    for (const Interval &d : m.segments[0]) {
-        for (const Interval &h : m.segments[1]) {
-            std::fill_n(boxes, row, 0.0);
-            for (int64_t i = d.first; i < d.last; ++i) {
-                for (int64_t j = h.first; j < h.last; j += kLines) {
-                    const int64_t lines = std::min(kLines, h.last - j);
-                    const int64_t line = (i * height + j) * width;
-                    if (lines == 1) {
-                        add_segments<T>(widths, 0, width,
-                                        {images + line, stride, -line, points - line}, count,
-                                        boxes);
-                        continue;
-                    }
-                    for (int64_t k = 0; k < width; k += kColumns) {
-                        const int64_t to = std::min(width, k + kColumns);
-                        for (int64_t image = 0; image < count; ++image) {
-                            const T *from = images + image * stride;
-                            sum_lines(from + line + k, lines, width, to - k, from + points,
-                                      columns + image * summed.stride);
-                        }
-                        add_segments<T>(widths, k, to, summed, count, boxes);
+    for (int64_t j = 0; j < lines; j += kLines) {
+        const int64_t here = std::min(kLines, lines - j);
+        for (int64_t k = 0; k < width; k += kColumns) {
+            const int64_t to = std::min(width, k + kColumns);
+            for (int64_t image = 0; image < given.images; ++image) {
+                const T *from = given.data + image * given.stride;
+                sum_lines(from + begin + j * width + k, here, width, to - k, from + end,
+                          columns + image * summed.stride);
+            }
+            add_segments<T>(widths, k, to, summed, given.images, boxes);
+        }
+    }
+}
+
+template <class T> void add_boxes(const Meetings &m, const ImageLines<T> &lines, double *boxes)
+{
+    const int64_t height = m.size[1];
+    const auto row = static_cast<int64_t>(m.segments[2].size()) * kImageBatch;
+    const int64_t last = lines.first + lines.count;
+    for (int64_t image = 0; image < lines.images; image += kLanes<T>) {
+        ImageLines<T> batch = lines;
+        batch.data += image * lines.stride;
+        batch.images = std::min<int64_t>(kLanes<T>, lines.images - image);
+        double *to = boxes + image;
+        for (const Interval &d : m.segments[0]) {
+            for (const Interval &h : m.segments[1]) {
+                const int64_t depths = std::min(d.last, (last + height - 1) / height);
+                for (int64_t i = std::max(d.first, lines.first / height); i < depths; ++i) {
+                    const int64_t from = std::max(i * height + h.first, lines.first);
+                    const int64_t end = std::min(i * height + h.last, last);
+                    if (from < end) {
+                        add_lines(m, batch, from, end - from, to);
                     }
                 }
+                to += row;
             }
-            boxes += row;
         }
     }
 }
@@ -283,26 +302,24 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
     }
 }
 
-template <class T> void sum_met(const Meetings &m, const MetImages<T> &images, double *scratch)
+template <class T>
+void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images, T *sums,
+             int64_t stride)
 {
-    double *boxes = scratch;
-    double *partly = scratch + m.scratch();
-    const std::array<int64_t, 3> segments{std::ssize(m.segments[0]), std::ssize(m.segments[1]),
-                                          std::ssize(m.segments[2])};
-    const std::array<int64_t, 3> places{std::ssize(m.met[0]), std::ssize(m.met[1]),
-                                        std::ssize(m.met[2])};
-    constexpr int64_t lanes = kLanes<T>;
-    for (int64_t first = 0; first < images.count; first += lanes) {
-        const int64_t count = std::min(lanes, images.count - first);
-        sum_boxes(m, images.data + first * images.stride, images.stride, count, boxes);
-        add_met(m.met[2], segments[0] * segments[1], segments[2], lanes, boxes, partly);
-        add_met(m.met[1], segments[0], segments[1], places[2] * lanes, partly, boxes);
-        add_met(m.met[0], 1, segments[0], places[1] * places[2] * lanes, boxes, partly);
-        for (int64_t i = 0; i < count; ++i) {
-            T *sums = images.sums + (first + i) * images.sums_stride;
-            for (int64_t k = 0; k < places[0] * places[1] * places[2]; ++k) {
-                sums[k] = static_cast<T>(partly[k * lanes + i]);
-            }
+    const auto count = [](const std::vector<Interval> &list) {
+        return static_cast<int64_t>(list.size());
+    };
+    const int64_t depths = count(m.segments[0]);
+    const int64_t heights = count(m.segments[1]);
+    const int64_t row = count(m.met[2]) * kImageBatch;
+    const int64_t plane = count(m.met[1]) * row;
+    add_met(m.met[2], depths * heights, count(m.segments[2]), kImageBatch, boxes, scratch);
+    add_met(m.met[1], depths, heights, row, scratch, boxes);
+    add_met(m.met[0], 1, depths, plane, boxes, scratch);
+    const int64_t places = count(m.met[0]) * plane / kImageBatch;
+    for (int64_t i = 0; i < images; ++i) {
+        for (int64_t k = 0; k < places; ++k) {
+            sums[i * stride + k] = static_cast<T>(scratch[k * kImageBatch + i]);
         }
     }
 }
@@ -359,7 +376,7 @@ void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *mi
 
 namespace {
 
-template <class T> constexpr SumKernels<T> kKernels{sum_rows<T>, sum_met<T>};
+template <class T> constexpr SumKernels<T> kKernels{sum_rows<T>, add_boxes<T>, sum_met<T>};
 constexpr SumKernels<float> kFloat = kKernels<float>;
 constexpr SumKernels<double> kDouble = kKernels<double>;
 

@@ -11,8 +11,8 @@ Deflation::Deflation(const ConvGeometry &geometry, Distribution distribution,
     : geometry_(geometry), distribution_(distribution), mixing_(projection.mixing()),
       numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale())
 {
-    const int64_t one = geometry_.out_channels * geometry_.kernel_points() * bytes();
-    samples_ = std::clamp<int64_t>(workspace_limit / 8 / one, 1, geometry_.batch);
+    samples_ = std::clamp<int64_t>(
+        workspace_limit / 8 / checked_mul(ones_sample(), bytes(), "workspace"), 1, geometry_.batch);
 }
 
 int64_t Deflation::probe_means_bytes() const
@@ -24,11 +24,15 @@ int64_t Deflation::probe_means_bytes() const
     return most;
 }
 
+int64_t Deflation::ones_bytes() const
+{
+    return samples_ == geometry_.batch ? samples_ * ones_sample() * bytes() : 0;
+}
+
 Deflation::Pieces Deflation::take(Arena &arena) const
 {
-    const int64_t one = geometry_.out_channels * geometry_.kernel_points() * bytes();
-    return {arena.take(checked_mul(samples_, one, "workspace")),
-            arena.take(geometry_.w_count() * bytes())};
+    const int64_t ones = ones_bytes() > 0 ? 0 : samples_ * ones_sample() * bytes();
+    return {arena.take(ones), arena.take(geometry_.w_count() * bytes())};
 }
 
 int64_t Deflation::sketch_workspace() const { return round_up(probe_means_bytes(), kAlignment); }
@@ -79,8 +83,22 @@ void Deflation::deflate(const Backend &on, uint64_t seed, const void *means, voi
     });
 }
 
+void Deflation::add_means(const Backend &on, const void *means, const void *ones, int64_t first,
+                          int64_t count, void *turned) const
+{
+    const int64_t ci = geometry_.in_per_group();
+    const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
+    for (int64_t g = 0; g < geometry_.groups; ++g) {
+        const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count, ci,
+                                    geometry_.in_channels};
+        const ConstMatrix sums{at(ones, g * columns), count, columns, ones_sample()};
+        on.multiply(compute(), 1 / scale_, {constants, true}, {sums}, first > 0,
+                    {at(turned, g * ci * columns), ci, columns, columns});
+    }
+}
+
 void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void *numbers,
-                       const void *dy, void *sum, void *workspace) const
+                       const void *dy, const void *ones, void *sum, void *workspace) const
 {
     // The constant that stands in every channel of x-hat.
     for_each_block(on, seed, workspace, [&](const ProbeBlock &block, const Matrix &probe_means) {
@@ -90,23 +108,18 @@ void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void
 
     Arena arena(workspace);
     const Pieces pieces = take(arena);
-    const int64_t ci = geometry_.in_per_group();
-    const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
-    for (int64_t first = 0; first < geometry_.batch; first += samples_) {
-        const int64_t count = std::min(samples_, geometry_.batch - first);
-        const void *part = at_element(geometry_.dtype, dy, first * geometry_.y_sample());
-        on.filter_of_ones(geometry_.with_batch(count), part, pieces.ones);
-        for (int64_t g = 0; g < geometry_.groups; ++g) {
-            const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count,
-                                        ci, geometry_.in_channels};
-            const ConstMatrix ones{at(pieces.ones, g * columns), count, columns,
-                                   geometry_.groups * columns};
-            on.multiply(compute(), 1 / scale_, {constants, true}, {ones}, first > 0,
-                        {at(pieces.turned, g * ci * columns), ci, columns, columns});
-        }
+    if (ones != nullptr) {
+        add_means(on, means, ones, 0, geometry_.batch, pieces.turned);
     }
-    on.transpose(compute(), pieces.turned, geometry_.groups, ci, geometry_.out_per_group(),
-                 geometry_.kernel_points(), true, sum);
+    for (int64_t first = 0; ones == nullptr && first < geometry_.batch; first += samples_) {
+        const int64_t count = std::min(samples_, geometry_.batch - first);
+        on.filter_of_ones(geometry_.with_batch(count),
+                          at_element(geometry_.dtype, dy, first * geometry_.y_sample()),
+                          pieces.ones);
+        add_means(on, means, pieces.ones, first, count, pieces.turned);
+    }
+    on.transpose(compute(), pieces.turned, geometry_.groups, geometry_.in_per_group(),
+                 geometry_.out_per_group(), geometry_.kernel_points(), true, sum);
 }
 
 } // namespace xconv

@@ -27,10 +27,13 @@ class Deflation {
     /// Take the part of x's means, [batch][Ci], out of numbers, a sketch of x.
     void deflate(const Backend &on, uint64_t seed, const void *means, void *numbers,
                  void *workspace) const;
+    /// Of the filter of ones of the whole batch, which filter() should find; 0 where it is
+    /// so large that filter() forms it itself.
+    [[nodiscard]] int64_t ones_bytes() const;
     /// sum += the filter gradient of the means, divided by the projection's scale.
     /// means are used up.
     void filter(const Backend &on, uint64_t seed, void *means, const void *numbers, const void *dy,
-                void *sum, void *workspace) const;
+                const void *ones, void *sum, void *workspace) const;
 
   private:
     struct Pieces {
@@ -38,6 +41,9 @@ class Deflation {
         void *turned; // [groups][Ci/g][Co/g][K]
     };
     Pieces take(Arena &arena) const;
+    /// turned (+)= the filter gradient of samples [first, first + count) of the means.
+    void add_means(const Backend &on, const void *means, const void *ones, int64_t first,
+                   int64_t count, void *turned) const;
 
     /// Call f(block, probe means [channels][columns]) for every block of probes.
     template <class F>
@@ -48,6 +54,11 @@ class Deflation {
     [[nodiscard]] Matrix numbers_of(const ProbeBlock &block, void *numbers) const;
     [[nodiscard]] ConstMatrix numbers_of(const ProbeBlock &block, const void *numbers) const;
     [[nodiscard]] int64_t rows() const { return geometry_.batch * mixing_.rows; }
+    /// Numbers of the filter of ones of a sample.
+    [[nodiscard]] int64_t ones_sample() const
+    {
+        return geometry_.out_channels * geometry_.kernel_points();
+    }
 
     [[nodiscard]] int64_t probe_means_bytes() const;
     [[nodiscard]] Dtype compute() const { return compute_dtype(geometry_.dtype); }

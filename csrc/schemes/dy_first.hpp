@@ -28,6 +28,11 @@ class DyFirst {
     DyFirst(const ProjectionSetup &setup, int64_t probes);
 
     [[nodiscard]] int64_t workspace() const;
+    /// In which images are cut: 1 where they stay whole.
+    [[nodiscard]] int64_t bands() const
+    {
+        return probe_filter_.empty() ? filter_.bands() : probe_filter_.bands();
+    }
 
     /// sum = wgrad(z, L), for z the probes from the first entry of `z` on.
     /// `combine(part, l)` writes a part of L as [count][Co][y.length].

@@ -37,7 +37,7 @@ class Identity final : public Projection {
         on.copy(x, numbers, geometry_.x_count() * element_bytes(geometry_.dtype));
     }
     void filter(const Backend &on, uint64_t /*seed*/, const KeptNumbers &numbers, const void *dy,
-                void *sum, void *workspace) const override
+                void *sum, void * /*ones*/, void *workspace) const override
     {
         if (!chunks_) {
             whole_->run(on, numbers.data, dy, false, sum, workspace);

@@ -192,8 +192,11 @@ class Independent final : public TwoOrders {
     }
 
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
-                           void *sum, void *workspace) const override
+                           void *sum, void *ones, void *workspace) const override
     {
+        if (ones != nullptr) {
+            on.filter_of_ones(geometry(), dy, ones);
+        }
         const int64_t k = geometry().kernel_points();
         Arena arena(workspace);
         const Pieces pieces = take(arena);

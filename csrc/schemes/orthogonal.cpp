@@ -187,7 +187,7 @@ class Orthogonal final : public TwoOrders {
     }
 
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
-                           void *sum, void *workspace) const override
+                           void *sum, void *ones, void *workspace) const override
     {
         const int64_t y = geometry().y_sample();
         Arena arena(workspace);
@@ -195,8 +195,8 @@ class Orthogonal final : public TwoOrders {
         auto block = blocks_.begin();
         for (int64_t first = 0; first < columns_; first += columns_at_once_) {
             const int64_t count = std::min(columns_at_once_, columns_ - first);
-            on.combine(geometry().dtype, {at(numbers, first), geometry().batch, count, columns_},
-                       {dy, geometry().batch, y, y}, Runs::one(y), {pieces.l, count, y, y});
+            combine(on, {at(numbers, first), geometry().batch, count, columns_}, dy,
+                    {pieces.l, count, y, y}, first == 0 ? ones : nullptr);
             for (; block != blocks_.end() && block->column < first + count; ++block) {
                 filter_block(on, seed, *block, at(pieces.l, (block->column - first) * y), pieces,
                              sum);

@@ -163,17 +163,23 @@ int64_t Scheme::kept_bytes() const
     return kept_means_bytes() + (packing_ ? packing_->bytes(compute()) : numbers_bytes());
 }
 
-Scheme::Pieces Scheme::take(Arena &arena, bool means) const
+Scheme::Pieces Scheme::take(Arena &arena, bool means, bool ones) const
 {
     const bool unpacked = packing_ && !projection_->keeps_x();
-    return {arena.take(unpacked ? numbers_bytes() : 0), arena.take(means ? means_bytes() : 0),
-            arena.take(0)};
+    Pieces pieces{};
+    pieces.numbers = arena.take(unpacked ? numbers_bytes() : 0);
+    pieces.means = arena.take(means ? means_bytes() : 0);
+    if (ones && deflation_ && deflation_->ones_bytes() > 0) {
+        pieces.ones = arena.take(deflation_->ones_bytes());
+    }
+    pieces.scratch = arena.take(0);
+    return pieces;
 }
 
 int64_t Scheme::sketch_workspace() const
 {
     Arena arena(nullptr);
-    static_cast<void>(take(arena, means_packing_.has_value()));
+    static_cast<void>(take(arena, means_packing_.has_value(), false));
     arena.take(
         std::max(projection_->sketch_workspace(), deflation_ ? deflation_->sketch_workspace() : 0));
     return arena.used();
@@ -182,7 +188,7 @@ int64_t Scheme::sketch_workspace() const
 int64_t Scheme::filter_workspace() const
 {
     Arena arena(nullptr);
-    static_cast<void>(take(arena, true));
+    static_cast<void>(take(arena, true, true));
     arena.take(
         std::max(projection_->filter_workspace(), deflation_ ? deflation_->filter_workspace() : 0));
     return arena.used();
@@ -192,7 +198,7 @@ void Scheme::sketch(const Backend &on, uint64_t seed, const void *x, void *kept,
                     void *workspace) const
 {
     Arena arena(workspace);
-    const Pieces pieces = take(arena, means_packing_.has_value());
+    const Pieces pieces = take(arena, means_packing_.has_value(), false);
     void *kept_numbers = at_byte(kept, kept_means_bytes());
     if (projection_->keeps_x() && packing_) {
         on.pack(geometry_.dtype, *packing_, {seed, RoundingStream::numbers}, x, kept_numbers);
@@ -219,7 +225,7 @@ void Scheme::filter(const Backend &on, uint64_t seed, const void *kept, const vo
                     void *workspace) const
 {
     Arena arena(workspace);
-    const Pieces pieces = take(arena, true);
+    const Pieces pieces = take(arena, true, true);
     const auto unpack = [&](const Packing &packing, const void *packed, void *numbers) {
         on.unpack(compute(), packing, packed, 0, 0, Runs::one(packing.numbers),
                   {numbers, packing.rows, packing.numbers, packing.numbers});
@@ -232,7 +238,7 @@ void Scheme::filter(const Backend &on, uint64_t seed, const void *kept, const vo
         unpack(*packing_, numbers.data, pieces.numbers);
         numbers.data = pieces.numbers;
     }
-    projection_->filter(on, seed, numbers, dy, sum, pieces.scratch);
+    projection_->filter(on, seed, numbers, dy, sum, pieces.ones, pieces.scratch);
     if (deflation_) {
         if (means_packing_) {
             unpack(*means_packing_, kept, pieces.means);
@@ -240,7 +246,8 @@ void Scheme::filter(const Backend &on, uint64_t seed, const void *kept, const vo
         else {
             on.copy(kept, pieces.means, means_bytes());
         }
-        deflation_->filter(on, seed, pieces.means, numbers.data, dy, sum, pieces.scratch);
+        deflation_->filter(on, seed, pieces.means, numbers.data, dy, pieces.ones, sum,
+                           pieces.scratch);
     }
 }
 

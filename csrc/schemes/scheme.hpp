@@ -43,9 +43,10 @@ class Scheme {
     struct Pieces {
         void *numbers; // in native precision, where those kept are not
         void *means;
+        void *ones;    // filter of ones of dy, or null
         void *scratch; // the rest, for the step under way
     };
-    [[nodiscard]] Pieces take(Arena &arena, bool means) const;
+    [[nodiscard]] Pieces take(Arena &arena, bool means, bool ones) const;
     [[nodiscard]] int64_t numbers_bytes() const; // in native precision
     [[nodiscard]] int64_t means_bytes() const;
     [[nodiscard]] int64_t kept_means_bytes() const; // means come first

@@ -20,14 +20,17 @@ class TwoOrders : public Projection {
         return x_first_ ? x_first_->workspace() : dy_first_workspace();
     }
     void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers, const void *dy,
-                void *sum, void *workspace) const final
+                void *sum, void *ones, void *workspace) const final
     {
         if (x_first_) {
+            if (ones != nullptr) {
+                on.filter_of_ones(geometry_, dy, ones);
+            }
             x_first_->run(on, dy, sum, workspace,
                           [&](const XHatPart &part) { reconstruct(on, seed, numbers.data, part); });
         }
         else {
-            contract_dy_first(on, seed, numbers.data, dy, sum, workspace);
+            contract_dy_first(on, seed, numbers.data, dy, sum, ones, workspace);
         }
     }
     [[nodiscard]] std::string describe() const final
@@ -41,6 +44,19 @@ class TwoOrders : public Projection {
     {
     }
 
+    /// Backend::combine() of all of dy; and its filter of ones, unless null.
+    void combine(const Backend &on, ConstMatrix coefficients, const void *dy, Matrix out,
+                 void *ones) const
+    {
+        const int64_t y = geometry_.y_sample();
+        if (ones == nullptr) {
+            on.combine(geometry_.dtype, coefficients, {dy, geometry_.batch, y, y}, Runs::one(y),
+                       out);
+        }
+        else {
+            on.combine_and_sum(geometry_, coefficients, dy, out, ones);
+        }
+    }
     /// Backend::project() of whole channels; and their means, unless these are of no data.
     void project(const Backend &on, const Probes &probes, ConstMatrix x, Matrix out, Matrix means,
                  void *workspace) const
@@ -71,7 +87,8 @@ class TwoOrders : public Projection {
                              const XHatPart &part) const = 0;
     /// filter() the other way.
     virtual void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers,
-                                   const void *dy, void *sum, void *workspace) const = 0;
+                                   const void *dy, void *sum, void *ones,
+                                   void *workspace) const = 0;
     [[nodiscard]] virtual int64_t dy_first_workspace() const = 0;
     [[nodiscard]] virtual std::string describe_dy_first() const = 0;
 

@@ -1,7 +1,9 @@
 // The sums behind mean deflation, in every compiled variant, against plain loops.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
+#include <utility>
 #include <vector>
 
 #include "../catch.hpp"
@@ -17,6 +19,7 @@ using xconv::ConvGeometry;
 using xconv::Distribution;
 using xconv::Dtype;
 using xconv::Float16;
+using xconv::Runs;
 using xconv::cpu::DeflationOps;
 using xconv::cpu::ProbeOps;
 using xconv::cpu::SimdVariant;
@@ -191,6 +194,41 @@ TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation
                 const ConvGeometry g = geometry(dtype_of<TestType>, d, h, w);
                 INFO(g.describe());
                 check_ones(variant, g, whole_numbers<TestType>(g.y_count(), 3));
+            }
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("combining dy leaves its filter of ones behind", "[deflation]", float, double,
+                   Float16, BFloat16)
+{
+    using T = xconv::ComputeType<TestType>;
+    constexpr Axis wide{600, 3, 1, 1, 1, 1}; // lines longer than a tile
+    for (const ProbeOps &ops : all_ops()) {
+        for (const auto &[h, w] : {std::pair{axes[0], axes[1]},
+                                   {axes[3], axes[4]},
+                                   {axes[7], axes[0]},
+                                   {axes[5], wide},
+                                   {flat, axes[6]}}) {
+            for (const int64_t columns : {3, 8, 40}) {
+                ConvGeometry g = geometry(dtype_of<TestType>, columns == 8 ? axes[0] : flat, h, w);
+                g.batch = columns == 3 ? 21 : 5;
+                INFO(ops.simd->name << ", " << columns << " columns: " << g.describe());
+                const auto dy = whole_numbers<TestType>(g.y_count(), 6);
+                const auto c = whole_numbers<T>(g.batch * columns, 7);
+                const int64_t y = g.y_sample();
+                std::vector<T> plain(static_cast<size_t>(columns * y));
+                std::vector<T> out(plain.size());
+                const std::vector<double> expected = reference(g, dy);
+                std::vector<T> ones(expected.size(), T(77));
+                const xconv::ConstMatrix coefficients{c.data(), g.batch, columns, columns};
+                ops.combine(g.dtype, coefficients, {dy.data(), g.batch, y, y}, Runs::one(y),
+                            {plain.data(), columns, y, y});
+                ops.combine_and_sum(g, coefficients, dy.data(), {out.data(), columns, y, y},
+                                    ones.data());
+                REQUIRE(out == plain);
+                REQUIRE(std::equal(ones.begin(), ones.end(), expected.begin(),
+                                   [](T a, double b) { return static_cast<double>(a) == b; }));
             }
         }
     }

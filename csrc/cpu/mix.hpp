@@ -1,0 +1,60 @@
+// Sums of rows, tile by tile in the cache: what expand() and combine() have in common.
+#pragma once
+
+#include <algorithm>
+#include <utility>
+
+#include "cpu/parallel.hpp"
+#include "cpu/probes.hpp"
+#include "cpu/tiling.hpp"
+
+namespace xconv::cpu {
+
+/// Coefficients of sums: that of term k in row i is data[k * k_stride + i * i_stride].
+template <class T> struct Coefficients {
+    const T *data;
+    int64_t k_stride;
+    int64_t i_stride;
+    int64_t depth; // terms
+};
+
+/// The longest tile for sums of so many rows: they stay in the cache.
+inline int64_t mix_run(int64_t rows) { return rows <= kMixRows / 2 ? kMixRun : kMixRun / 2; }
+
+/// out(i, m) for the columns of a tile, in passes of kMixRows rows, fed by
+/// `source(k, terms, tile, scratch)`, which returns `terms` <= kColumnGroup rows of
+/// input, once for each pass.
+template <class T, class Source>
+void mix_tile(const Kernels<T> &kernels, const Coefficients<T> &c, const Tile &tile, Matrix out,
+              Source &&source)
+{
+    alignas(64) T sums[kMixRows * kMixRun];
+    alignas(64) T scratch[kColumnGroup * kMixRun];
+    for (int64_t i = 0; i < out.rows; i += kMixRows) {
+        const int64_t rows = std::min(kMixRows, out.rows - i);
+        std::fill(sums, sums + rows * kMixRun, T(0));
+        for (int64_t k = 0; k < c.depth; k += kColumnGroup) {
+            const int64_t terms = std::min(kColumnGroup, c.depth - k);
+            const ConstMatrix in = source(k, terms, tile, scratch);
+            kernels.mix(c.data + k * c.k_stride + i * c.i_stride, c.k_stride, c.i_stride, rows,
+                        terms, row<T>(in, 0), in.stride, tile.length, sums);
+        }
+        for (int64_t r = 0; r < rows; ++r) {
+            std::copy(sums + r * kMixRun, sums + r * kMixRun + tile.length,
+                      row<T>(out, i + r) + tile.place);
+        }
+    }
+}
+
+/// All tiles of the columns of out.
+template <class T, class Source>
+void mix_tiles(const ProbeOps &ops, const Coefficients<T> &c, Runs columns, Matrix out,
+               Source &&source)
+{
+    const Tiling tiles{columns, mix_run(out.rows)};
+    parallel_for(
+        ops.threads_for(out.rows, c.depth, columns.total()), tiles.count(),
+        [&](int64_t index) { mix_tile(ops.simd->kernels<T>(), c, tiles[index], out, source); });
+}
+
+} // namespace xconv::cpu
