@@ -56,14 +56,17 @@ void combine_channels(const ProbeOps &ops, const ConvGeometry &g, ConstMatrix co
         for (int64_t t = 0; t < tiles.per_run(); ++t) {
             const Tile tile = tiles[channel * tiles.per_run() + t];
             const int64_t line = (tile.place - channel * g.out_points()) / width;
+            // As many images as the sums take at once, unless they have to be widened.
+            constexpr int64_t at_once = is_half<In> ? kColumnGroup : kImageBatch;
             int64_t summed = 0; // later passes see the rows once more
             const auto source = [&](int64_t first, int64_t terms, const Tile &, T *scratch) {
                 const ConstMatrix rows =
                     tile_rows<T, In>(*ops.simd, dy, first, terms, tile, scratch);
                 if (first == summed) {
+                    const int64_t images = std::min(at_once, g.batch - first);
                     sums.add(first,
-                             {row<T>(rows, 0), rows.stride, terms, line, tile.length / width});
-                    summed += terms;
+                             {row<T>(rows, 0), rows.stride, images, line, tile.length / width});
+                    summed += images;
                 }
                 return rows;
             };
