@@ -129,11 +129,6 @@ T reference_number(const Packing &packing, const std::vector<uint8_t> &packed, i
                          levels);
 }
 
-template <class T> bool same_number(T a, T b)
-{
-    return std::memcmp(&a, &b, sizeof a) == 0 || (std::isnan(a) && std::isnan(b));
-}
-
 template <class In> class Packer {
   public:
     using T = xconv::ComputeType<In>;
