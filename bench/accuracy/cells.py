@@ -51,7 +51,7 @@ def _composed(projection, probes, bits):
 
 
 def _all_schemes(probes, probes_per_channel, bits):
-    schemes = [f"identity{_in_bits(b)}" for b in (8, 4, 2, 1)] + ["identity+1bit+group:256"]
+    schemes = [f"identity{_in_bits(b)}" for b in (8, 4, 2, 1)] + ["identity+1bit+group:128"]
     for projection in ("dense", "orthogonal"):
         schemes += _composed(projection, probes, bits)
     schemes += _composed("independent", probes_per_channel, bits)
@@ -70,10 +70,11 @@ def _variance():
              "independent:64+mean+2bits", "independent:128+mean+2bits",
              "independent:64+mean+4bits")
     for network, epochs in itertools.product(("demo", "wide"), (0, 3)):
-        schemes, draws, seconds = (wide, 4, 80) if network == "wide" else (every, 8, 80)
+        schemes, seconds = (wide, 120) if network == "wide" else (every, 100)
         seconds += epochs * (40 if network == "wide" else 10)
+        # After training mini-batches differ much more than draws.
         yield _cell("variance", FASHION, seconds, network=network, epochs=epochs, schemes=schemes,
-                    batch=128, batches=2, draws=draws)
+                    batch=128, batches=8, draws=4)
 
 
 def _entries():
