@@ -54,13 +54,11 @@ double probe_product_cost(double multiply_adds, double written, double drawn,
     return costs.product * multiply_adds + kWriteCost * written + costs.draw * drawn;
 }
 
-xconv_contraction choose_contraction(xconv_contraction requested, bool fits, double dy_first,
-                                     double x_first)
+Order choose_order(xconv_contraction requested, bool fits, double dy_first, double x_first)
 {
-    if (requested != XCONV_CONTRACTION_AUTO) {
-        return requested;
-    }
-    return fits && dy_first <= x_first ? XCONV_DY_FIRST : XCONV_X_FIRST;
+    const bool cheaper = requested == XCONV_CONTRACTION_AUTO && fits && dy_first <= x_first;
+    return requested == XCONV_DY_FIRST || cheaper ? Order{XCONV_DY_FIRST, dy_first}
+                                                  : Order{XCONV_X_FIRST, x_first};
 }
 
 } // namespace xconv

@@ -16,9 +16,14 @@ double product_cost(double multiply_adds, double written);
 double probe_product_cost(double multiply_adds, double written, double drawn,
                           const ProbeCosts &costs);
 
+/// An order of contraction, and what it costs.
+struct Order {
+    xconv_contraction contraction;
+    double cost;
+};
+
 /// `requested`, or the cheaper order when it is XCONV_CONTRACTION_AUTO; dy first
 /// only where it `fits` the workspace.
-xconv_contraction choose_contraction(xconv_contraction requested, bool fits, double dy_first,
-                                     double x_first);
+Order choose_order(xconv_contraction requested, bool fits, double dy_first, double x_first);
 
 } // namespace xconv

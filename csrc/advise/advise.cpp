@@ -12,7 +12,7 @@ namespace xconv {
 
 namespace {
 
-constexpr int kUsualDraws = 8;
+constexpr Draws kUsualDraws{2, 8};
 constexpr int kMostDraws = 1 << 16;
 constexpr double kUsualSeconds = 10;
 
@@ -74,7 +74,7 @@ AdviseRequest make_advise_request(const xconv_advise_options &options)
              options.budget_bytes);
     }
     static_cast<void>(checked_limit(options.seconds, "seconds"));
-    return {options.draws == 0 ? kUsualDraws : options.draws,
+    return {options.draws == 0 ? kUsualDraws : Draws{options.draws, options.draws},
             options.budget_bytes == 0 ? std::numeric_limits<int64_t>::max() : options.budget_bytes,
             checked_limit(options.max_noise, "max_noise"),
             options.seconds == 0 ? kUsualSeconds : options.seconds, options.seed};
@@ -89,13 +89,22 @@ Advisor::Advisor(const Backend &on, const ConvGeometry &geometry, const AdviseRe
     : on_(on), geometry_(geometry), request_(request)
 {
     const int64_t exact_bytes = geometry.x_count() * element_bytes(geometry.dtype);
-    for (const xconv_scheme_desc &scheme : candidate_schemes(geometry)) {
-        SchemeMeter meter(on, geometry, scheme);
+    std::vector<std::pair<double, SchemeMeter>> meters; // with their lateness
+    for (const Candidate &candidate : candidate_schemes(geometry)) {
+        SchemeMeter meter(on, geometry, candidate.scheme);
         // What keeps as much as x itself is worth nothing, but for x itself.
         const bool smaller = meter.kept_bytes() < exact_bytes || meter.keeps_x();
         if (smaller && meter.kept_bytes() <= request.budget_bytes) {
-            meters_.push_back(std::move(meter));
+            // What takes many times as long as the exact gradient is for the end.
+            const double doublings = std::max(std::log2(meter.cost()), 0.0);
+            meters.emplace_back(candidate.lateness + 2 * doublings, std::move(meter));
         }
+    }
+    std::stable_sort(meters.begin(), meters.end(),
+                     [](const auto &a, const auto &b) { return a.first < b.first; });
+    meters_.reserve(meters.size());
+    for (auto &[lateness, meter] : meters) {
+        meters_.push_back(std::move(meter));
     }
 }
 
@@ -116,12 +125,15 @@ Advised Advisor::run(const void *x, const void *dy, void *workspace) const
     const Specimen specimen{on_, geometry_, x, dy, workspace};
     const ExactGradient exact = exact_gradient(specimen);
     Advised advised{{}, batch_noise(specimen, exact)};
+    const auto spent = [&] { return std::chrono::duration<double>(Clock::now() - begin).count(); };
+    double pace = 0; // seconds for a cost of 1, the slowest so far
     for (const SchemeMeter &meter : meters_) {
-        const std::chrono::duration<double> spent = Clock::now() - begin;
-        if (spent.count() >= request_.seconds) {
-            break;
+        const double start = spent();
+        if (start + pace * meter.cost() * request_.draws.least >= request_.seconds) {
+            continue; // one that takes less may follow
         }
         const Measurement m = meter.run(specimen, exact, request_.draws, request_.seed);
+        pace = std::max(pace, (spent() - start) / (meter.cost() * m.draws));
         if (m.relative_variance <= request_.max_noise) {
             advised.schemes.push_back({m.kept_bytes, m.relative_variance, m.variance_error,
                                        m.milliseconds, 0, 0, meter.scheme()});

@@ -13,7 +13,7 @@ namespace xconv {
 
 /// xconv_advise_options with defaults filled in.
 struct AdviseRequest {
-    int draws;
+    Draws draws;
     int64_t budget_bytes; // of what is kept
     double max_noise;
     double seconds;

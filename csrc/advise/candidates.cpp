@@ -21,11 +21,6 @@ constexpr std::array kUnprojectedBits{0, 2, 1, 4, 8};
 constexpr int64_t kMostReduction = 512;
 constexpr int64_t kLeastReduction = 4;
 
-struct Candidate {
-    xconv_scheme_desc scheme;
-    int lateness;
-};
-
 xconv_scheme_desc scheme_of(xconv_projection projection, int64_t probes, int mean, int bits)
 {
     xconv_scheme_desc scheme = XCONV_SCHEME_DESC_INIT;
@@ -76,7 +71,7 @@ void add(const ProjectionEntry &entry, const ConvGeometry &g, std::vector<Candid
 
 } // namespace
 
-std::vector<xconv_scheme_desc> candidate_schemes(const ConvGeometry &g)
+std::vector<Candidate> candidate_schemes(const ConvGeometry &g)
 {
     std::vector<Candidate> candidates;
     for (const ProjectionEntry &entry : projections()) {
@@ -85,15 +80,7 @@ std::vector<xconv_scheme_desc> candidate_schemes(const ConvGeometry &g)
             add(entry, g, candidates);
         }
     }
-    std::stable_sort(
-        candidates.begin(), candidates.end(),
-        [](const Candidate &a, const Candidate &b) { return a.lateness < b.lateness; });
-    std::vector<xconv_scheme_desc> schemes;
-    schemes.reserve(candidates.size());
-    for (const Candidate &candidate : candidates) {
-        schemes.push_back(candidate.scheme);
-    }
-    return schemes;
+    return candidates;
 }
 
 } // namespace xconv

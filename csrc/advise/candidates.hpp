@@ -9,9 +9,14 @@
 
 namespace xconv {
 
-/// In the order to measure them: the exact scheme first, then few-bit storage by
-/// itself, then ever finer steps between the choices, so that wherever time runs
-/// out, the whole range has been seen.
-std::vector<xconv_scheme_desc> candidate_schemes(const ConvGeometry &geometry);
+struct Candidate {
+    xconv_scheme_desc scheme;
+    int lateness;
+};
+
+/// Measured by lateness, they begin with the exact scheme and few-bit storage by
+/// itself, and go on in ever finer steps between the choices, so that wherever time
+/// runs out, the whole range has been seen.
+std::vector<Candidate> candidate_schemes(const ConvGeometry &geometry);
 
 } // namespace xconv

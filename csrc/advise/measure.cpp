@@ -54,6 +54,25 @@ double squared_distance(const std::vector<double> &a, const std::vector<double> 
 /// Noise on the scale of the gradient; nothing is nothing even of nothing.
 double relative(double variance, double square) { return variance == 0 ? 0 : variance / square; }
 
+struct Mean {
+    double value;
+    double error; // standard
+};
+
+/// |dw-hat - dw|^2 has no bias, since dw is known.
+Mean mean_of(const std::vector<double> &values)
+{
+    const auto n = static_cast<double>(values.size());
+    const double mean = std::accumulate(values.begin(), values.end(), 0.0) / n;
+    double spread = 0;
+    for (const double value : values) {
+        spread += (value - mean) * (value - mean);
+    }
+    return {mean, std::sqrt(spread / std::max(n - 1, 1.0) / n)};
+}
+
+bool known(const Mean &mean) { return 50 * mean.error <= mean.value; }
+
 double median(std::vector<double> values)
 {
     std::sort(values.begin(), values.end());
@@ -185,7 +204,7 @@ int64_t SchemeMeter::workspace() const
     return arena.used();
 }
 
-Measurement SchemeMeter::run(const Specimen &s, const ExactGradient &exact, int draws,
+Measurement SchemeMeter::run(const Specimen &s, const ExactGradient &exact, const Draws &draws,
                              uint64_t seed) const
 {
     using Clock = std::chrono::steady_clock;
@@ -194,7 +213,8 @@ Measurement SchemeMeter::run(const Specimen &s, const ExactGradient &exact, int 
     const void *kept = keeps_x() ? s.x : pieces.kept;
     std::vector<double> errors;
     std::vector<double> milliseconds;
-    for (int draw = 0; draw < draws; ++draw) {
+    Mean variance{};
+    for (int draw = 0; draw < draws.least || (draw < draws.most && !known(variance)); ++draw) {
         const uint64_t own = seed_of_draw(seed, draw);
         const auto begin = Clock::now(); // the device is idle: the last read waited
         if (!keeps_x()) {
@@ -205,15 +225,10 @@ Measurement SchemeMeter::run(const Specimen &s, const ExactGradient &exact, int 
         milliseconds.push_back(
             std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
         errors.push_back(relative(squared_distance(estimate, exact.dw), exact.square));
+        variance = mean_of(errors);
     }
-    // The mean of |dw-hat - dw|^2 is free of bias, since dw is known.
-    const auto n = static_cast<double>(draws);
-    const double mean = std::accumulate(errors.begin(), errors.end(), 0.0) / n;
-    double spread = 0;
-    for (const double error : errors) {
-        spread += (error - mean) * (error - mean);
-    }
-    return {kept_bytes(), mean, std::sqrt(spread / (n - 1) / n), median(std::move(milliseconds))};
+    return {kept_bytes(), variance.value, variance.error, median(std::move(milliseconds)),
+            static_cast<int>(errors.size())};
 }
 
 } // namespace xconv

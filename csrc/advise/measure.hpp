@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "backend.hpp"
+#include "cost.hpp"
 #include "geometry.hpp"
 #include "schemes/scheme.hpp"
 #include "workspace.hpp"
@@ -43,12 +44,20 @@ struct ExactGradient {
 [[nodiscard]] double batch_noise(const Specimen &specimen, const ExactGradient &exact);
 [[nodiscard]] int64_t batch_noise_workspace(const Backend &on, const ConvGeometry &geometry);
 
+/// Estimates to make with a scheme: no more than it takes to know its variance to a
+/// fiftieth, which for a large layer are few.
+struct Draws {
+    int least;
+    int most;
+};
+
 /// What one scheme does to the gradient, over some draws.
 struct Measurement {
     int64_t kept_bytes;
     double relative_variance;
     double variance_error; // its standard error
     double milliseconds;   // median
+    int draws;
 };
 class SchemeMeter {
   public:
@@ -58,9 +67,11 @@ class SchemeMeter {
     /// Whether it keeps x as it is: it lies there already.
     [[nodiscard]] bool keeps_x() const;
     [[nodiscard]] int64_t kept_bytes() const { return scheme_.kept_bytes(); }
+    /// What an estimate costs, in exact gradients, roughly.
+    [[nodiscard]] double cost() const { return scheme_.cost() / filter_cost(geometry_); }
     [[nodiscard]] int64_t workspace() const;
-    [[nodiscard]] Measurement run(const Specimen &specimen, const ExactGradient &exact, int draws,
-                                  uint64_t seed) const;
+    [[nodiscard]] Measurement run(const Specimen &specimen, const ExactGradient &exact,
+                                  const Draws &draws, uint64_t seed) const;
 
   private:
     struct Pieces {

@@ -43,7 +43,7 @@ class Dense final : public TwoOrders {
     }
 
   private:
-    [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
+    [[nodiscard]] Order choose(const ProjectionSetup &setup) const
     {
         const auto r = static_cast<double>(probes_);
         const auto x = static_cast<double>(geometry().x_sample());
@@ -54,7 +54,7 @@ class Dense final : public TwoOrders {
                                 probe_filter_cost(geometry().with_batch(1), costs) * r;
         const double x_first =
             probe_product_cost(r * batch * x, batch * x, r * x, costs) + filter_cost(geometry());
-        return choose_contraction(setup.requested, true, dy_first, x_first);
+        return choose_order(setup.requested, true, dy_first, x_first);
     }
 
     void reconstruct(const Backend &on, uint64_t seed, const void *numbers,

@@ -2,6 +2,7 @@
 // packed, x is unpacked in chunks that meet the exact filter gradient.
 #include <optional>
 
+#include "cost.hpp"
 #include "schemes/projection.hpp"
 #include "schemes/x_first.hpp"
 
@@ -25,6 +26,7 @@ class Identity final : public Projection {
     [[nodiscard]] bool keeps_x() const override { return true; }
     [[nodiscard]] Mixing mixing() const override { return {1, {}}; }
     [[nodiscard]] xconv_contraction contraction() const override { return XCONV_X_FIRST; }
+    [[nodiscard]] double cost() const override { return filter_cost(geometry_); }
     [[nodiscard]] int64_t sketch_workspace() const override { return 0; }
     [[nodiscard]] int64_t filter_workspace() const override
     {

@@ -163,7 +163,7 @@ class Independent final : public TwoOrders {
         return geometry().with_numbers().with_channels(
             1, probes_, checked_mul(samples, geometry().out_channels, "batch * out_channels"));
     }
-    [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
+    [[nodiscard]] Order choose(const ProjectionSetup &setup) const
     {
         const auto r = static_cast<double>(probes_);
         const auto x = static_cast<double>(geometry().x_count());
@@ -179,7 +179,7 @@ class Independent final : public TwoOrders {
             probe_product_cost(r * x, x, r * points, costs) + filter_cost(geometry());
         const bool fits = (2 * v_sample() + probes_ * geometry().in_points()) * bytes() <=
                           setup.workspace_limit / 2;
-        return choose_contraction(setup.requested, fits, dy_first, x_first);
+        return choose_order(setup.requested, fits, dy_first, x_first);
     }
 
     void reconstruct(const Backend &on, uint64_t seed, const void *numbers,

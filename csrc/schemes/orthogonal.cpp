@@ -91,7 +91,7 @@ class Orthogonal final : public TwoOrders {
     /// Shape of a block's filter pass: images (columns) and input channels.
     using Shape = std::pair<int64_t, int64_t>;
 
-    [[nodiscard]] xconv_contraction choose(const ProjectionSetup &setup) const
+    [[nodiscard]] Order choose(const ProjectionSetup &setup) const
     {
         const auto batch = static_cast<double>(geometry().batch);
         const auto x = static_cast<double>(geometry().x_sample());
@@ -109,7 +109,7 @@ class Orthogonal final : public TwoOrders {
             filter_cost(geometry());
         const bool fits =
             blocks_[0].columns * geometry().y_sample() * bytes() <= setup.workspace_limit / 2;
-        return choose_contraction(setup.requested, fits, dy_first, x_first);
+        return choose_order(setup.requested, fits, dy_first, x_first);
     }
 
     /// The part of a block that lies in one group of the convolution: outputs of

@@ -71,6 +71,8 @@ class Projection {
     [[nodiscard]] virtual Mixing mixing() const = 0;
     /// The order of contraction in use.
     [[nodiscard]] virtual xconv_contraction contraction() const = 0;
+    /// What filter() costs, roughly (cost.hpp).
+    [[nodiscard]] virtual double cost() const = 0;
     [[nodiscard]] virtual int64_t sketch_workspace() const = 0;
     [[nodiscard]] virtual int64_t filter_workspace() const = 0;
 

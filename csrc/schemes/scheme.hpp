@@ -26,6 +26,8 @@ class Scheme {
     /// What has to be kept until the backward pass.
     [[nodiscard]] int64_t kept_bytes() const;
     [[nodiscard]] xconv_contraction contraction() const { return projection_->contraction(); }
+    /// What filter() costs, roughly (cost.hpp).
+    [[nodiscard]] double cost() const { return projection_->cost(); }
     [[nodiscard]] int64_t sketch_workspace() const;
     [[nodiscard]] int64_t filter_workspace() const;
     [[nodiscard]] double scale() const { return projection_->scale(); }

@@ -5,16 +5,15 @@
 #include <optional>
 #include <string>
 
+#include "cost.hpp"
 #include "schemes/x_first.hpp"
 
 namespace xconv {
 
 class TwoOrders : public Projection {
   public:
-    [[nodiscard]] xconv_contraction contraction() const final
-    {
-        return x_first_ ? XCONV_X_FIRST : XCONV_DY_FIRST;
-    }
+    [[nodiscard]] xconv_contraction contraction() const final { return order_.contraction; }
+    [[nodiscard]] double cost() const final { return order_.cost; }
     [[nodiscard]] int64_t filter_workspace() const final
     {
         return x_first_ ? x_first_->workspace() : dy_first_workspace();
@@ -74,12 +73,13 @@ class TwoOrders : public Projection {
 
     /// Prepare for the order chosen; true for dy first, which the derived class
     /// prepares itself.
-    bool prepare(const ProjectionSetup &setup, xconv_contraction order)
+    bool prepare(const ProjectionSetup &setup, const Order &order)
     {
-        if (order == XCONV_X_FIRST) {
+        order_ = order;
+        if (order.contraction == XCONV_X_FIRST) {
             x_first_.emplace(setup);
         }
-        return order == XCONV_DY_FIRST;
+        return order.contraction == XCONV_DY_FIRST;
     }
 
     /// Write a part of x-hat, without the factor scale().
@@ -116,6 +116,7 @@ class TwoOrders : public Projection {
     ConvGeometry geometry_;
     Distribution distribution_;
     bool deflated_;
+    Order order_{};
     std::optional<XFirst> x_first_; // when that is the order
 };
 

@@ -38,12 +38,13 @@ function recommended(a::Advice)
 end
 
 """
-    XConv.advise(x, dy, w; budget_bytes=0, max_noise=0, seconds=10, draws=8, seed=0,
+    XConv.advise(x, dy, w; budget_bytes=0, max_noise=0, seconds=10, draws=0, seed=0,
                  stride=1, pad=0, …) -> Advice
 
 Measure schemes on `x`, a batch of a layer's input, and `dy`, the gradient of its
 output, best taken from a training under way; of `w` only the size is used, and may be
-given instead. Every scheme is drawn `draws` times, none is started after `seconds`.
+given instead. Every scheme is drawn `draws` times (0: 2 to 8, as many as it takes to know
+its noise to 2 %); those that would not be done within `seconds` are not started.
 
 Those that keep more than `budget_bytes` or are noisier than `max_noise` (0 is no bound)
 are left out. Recommended is, of those that no other beats in both, the one with the
@@ -51,7 +52,7 @@ fewest bytes within `max_noise`, or else the least noise within `budget_bytes`, 
 the fewest bytes with a noise below that of the batch.
 
 
-    XConv.advise(model, batch, loss; budget, seconds=60, draws=4, seed=0,
+    XConv.advise(model, batch, loss; budget, seconds=60, draws=0, seed=0,
                  skip_first=true, select=layer -> true) -> ModelAdvice
 
 Choose a scheme for every convolution of a Flux model such that everything that is kept
@@ -60,14 +61,14 @@ the least sum of the layers' relative variances. They are measured in one gradie
 `loss(model, batch...)`; use a model in training rather than a new one. `xconv(model,
 advice)` converts the model.
 """
-advise(x::AbstractArray, dy::AbstractArray, w; budget_bytes=0, max_noise=0, seconds=10, draws=8,
+advise(x::AbstractArray, dy::AbstractArray, w; budget_bytes=0, max_noise=0, seconds=10, draws=0,
        seed=0, kw...) = advise(x, dy, w, options(w; kw...); budget_bytes=budget_bytes,
     max_noise=max_noise, seconds=seconds, draws=draws, seed=seed)
 advise(args...; kw...) = throw(ArgumentError(
     "advise takes x, dy and w, or with Flux loaded a model, a batch and a loss"))
 
 function advise(x::AbstractArray{T,M}, dy::AbstractArray, w, o::ConvOptions;
-                budget_bytes=0, max_noise=0, seconds=10, draws=8, seed=0) where {T,M}
+                budget_bytes=0, max_noise=0, seconds=10, draws=0, seed=0) where {T,M}
     same_type(x, dy)
     p = plan_of(x, w, Exact(), o)
     xd, dyd = dense(x, "x"), dense(dy, "dy")

@@ -343,11 +343,12 @@ XCONV_API xconv_status xconv_backward_bias(const xconv_context *context, const x
  * field may be 0. */
 typedef struct xconv_advise_options {
     size_t struct_size;   /* sizeof(xconv_advise_options) */
-    int32_t draws;        /* estimates made with every scheme, at least 2; 0 = 8 */
+    int32_t draws;        /* estimates made with every scheme, at least 2; 0 = 2 to 8, until
+                             variance_error is 2 % of relative_variance */
     int32_t reserved;     /* 0 */
     int64_t budget_bytes; /* schemes that keep more are left out; 0 = none is */
     double max_noise;     /* so are those whose relative_variance is larger; 0 = none */
-    double seconds;       /* no scheme is started after so long; 0 = 10 */
+    double seconds;       /* schemes that would be done later are not started; 0 = 10 */
     uint64_t seed;        /* of the draws */
 } xconv_advise_options;
 #define XCONV_ADVISE_OPTIONS_INIT                                                                  \
@@ -385,7 +386,8 @@ XCONV_API xconv_status xconv_advise_query(const xconv_context *context, const xc
  * output; best taken from a training that is under way. Gives the schemes that were
  * measured and not left out, sorted by kept_bytes: every composition of
  * xconv_scheme_desc with bits, mean and powers of 2 of reduction, as far as time
- * goes, in an order that covers the range early on.
+ * goes, in an order that covers the range early on and leaves what takes many times
+ * as long as the exact gradient to the end.
  *   advice      [capacity] entries of `entry_bytes` = sizeof(xconv_advice) each;
  *               capacity is at least XCONV_ADVISE_CAPACITY
  *   count       entries written; 0 when all were left out

@@ -18,8 +18,8 @@ inline namespace api {
 struct AdviseOptions {
     int64_t budget_bytes = 0; ///< leave out schemes that keep more; 0 = any
     double max_noise = 0;     ///< and those with a larger relative_variance; 0 = any
-    int32_t draws = 8;        ///< estimates made with every scheme
-    double seconds = 10;      ///< no scheme is started after so long
+    int32_t draws = 0;        ///< estimates made with every scheme; 0 = as it takes, 2 to 8
+    double seconds = 10;      ///< schemes that would be done later are not started
     uint64_t seed = 0;
 };
 
