@@ -60,11 +60,11 @@ template <class T, class In> class Tiles {
         }
     }
 
+    alignas(64) std::array<T, std::is_same_v<T, In> ? 1 : kTile> widened_; // tile at held_
+    int64_t held_ = -1;
     const SimdVariant &simd_;
     const In *numbers_;
     int64_t count_;
-    int64_t held_ = -1;
-    alignas(64) std::array<T, std::is_same_v<T, In> ? 1 : kTile> widened_; // tile at held_
 };
 
 /// Numbers [begin, begin + count) of a row, a group.

@@ -26,11 +26,11 @@ struct Partial {
     int64_t segment; // places
     int64_t segments;
     int64_t row_blocks;
-    int64_t column_blocks; // at a time
+    int64_t column_blocks = 1; // at a time
 
     Partial(int64_t rows, int64_t length, int64_t columns)
         : segment(std::max(kLeastSegment, round_up(ceil_div(length, kSegments), kRun))),
-          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes)), column_blocks(1)
+          segments(ceil_div(length, segment)), row_blocks(ceil_div(rows, kLanes))
     {
         const int64_t one = block_bytes();
         column_blocks =
