@@ -55,6 +55,9 @@ Meetings meetings_of(const ConvGeometry &g)
     return meetings;
 }
 
+/// Numbers of 16-bit images widened at a time, about.
+constexpr int64_t kWidened = 1 << 16;
+
 } // namespace
 
 int64_t Meetings::boxes() const
@@ -77,22 +80,27 @@ void OnesFilter::run(const SimdVariant &simd, const void *dy, int64_t stride, in
     with_tensor_type(dtype_, [&](auto tag) {
         using In = typename decltype(tag)::type;
         using T = ComputeType<In>;
-        const int64_t points = product(meetings_.size);
+        const int64_t width = meetings_.size[2];
         const int64_t lines = meetings_.size[0] * meetings_.size[1];
+        const int64_t at_once =
+            is_half<In> ? std::clamp<int64_t>(kWidened / (kImageBatch * width), 1, lines) : lines;
         OnesSums<T> ones(meetings_, simd, kImageBatch);
-        std::vector<T> wide(static_cast<size_t>(is_half<In> ? kImageBatch * points : 0));
+        std::vector<T> wide(static_cast<size_t>(is_half<In> ? kImageBatch * at_once * width : 0));
         for (int64_t i = 0; i < count; i += kImageBatch) {
             const int64_t here = std::min(kImageBatch, count - i);
-            const In *from = static_cast<const In *>(dy) + i * stride;
-            if constexpr (is_half<In>) {
-                for (int64_t image = 0; image < here; ++image) {
-                    simd.halves<In>().widen(from + image * stride, points,
-                                            wide.data() + image * points);
+            for (int64_t line = 0; line < lines; line += at_once) {
+                const int64_t some = std::min(at_once, lines - line);
+                const In *from = static_cast<const In *>(dy) + i * stride + line * width;
+                if constexpr (is_half<In>) {
+                    for (int64_t image = 0; image < here; ++image) {
+                        simd.halves<In>().widen(from + image * stride, some * width,
+                                                wide.data() + image * some * width);
+                    }
+                    ones.add(0, {wide.data(), some * width, here, line, some});
                 }
-                ones.add(0, {wide.data(), points, here, 0, lines});
-            }
-            else {
-                ones.add(0, {from, stride, here, 0, lines});
+                else {
+                    ones.add(0, {from, stride, here, line, some});
+                }
             }
             ones.finish(here, static_cast<T *>(sums) + i * places_, places_);
         }

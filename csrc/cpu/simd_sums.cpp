@@ -282,6 +282,9 @@ template <class T> void add_boxes(const Meetings &m, const ImageLines<T> &lines,
     }
 }
 
+static_assert(kImageBatch % kLanes<float> == 0 && kImageBatch % kLanes<double> == 0,
+              "rows of boxes are whole vectors of images");
+
 /// out[a][k][c] = sum over the segments s that place k meets of in[a][s][c], for
 /// `before` values of a and `after`, whole vectors, of c.
 void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments, int64_t after,
