@@ -44,11 +44,13 @@ class ChannelSums {
         }
     }
 
-    /// Whether places [place, place + count) belong to one channel.
-    [[nodiscard]] bool in_one(int64_t place, int64_t count) const
+    /// Channels that places [place, place + count) belong to.
+    [[nodiscard]] int64_t channels_in(int64_t place, int64_t count) const
     {
-        return place / channel_ == (place + count - 1) / channel_;
+        return (place + count - 1) / channel_ - place / channel_ + 1;
     }
+    /// Where the channel of a place ends.
+    [[nodiscard]] int64_t end_of(int64_t place) const { return (place / channel_ + 1) * channel_; }
 
     /// Places [place, place + count) of rows [first, first + rows), of one segment.
     template <class T>
@@ -56,7 +58,7 @@ class ChannelSums {
              int64_t rows, int64_t place, int64_t count) const
     {
         for (int64_t p = place; p < place + count;) {
-            const int64_t end = std::min((p / channel_ + 1) * channel_, place + count);
+            const int64_t end = std::min(end_of(p), place + count);
             add_at(p, kernels, data + (p - place), stride, first, rows, end - p);
             p = end;
         }
@@ -74,6 +76,20 @@ class ChannelSums {
             kernels.sum_rows(data + i * stride, stride, here, count, sums.data());
             for (int64_t r = 0; r < here; ++r, to += per_row_) {
                 *to += sums[static_cast<size_t>(r)];
+            }
+        }
+    }
+
+    /// sums [rows][stride] of the channels, `count` of them, from the one on that `place`
+    /// belongs to; of places of one segment from there on.
+    template <class T>
+    void add_channels(int64_t place, const T *sums, int64_t stride, int64_t first, int64_t rows,
+                      int64_t count) const
+    {
+        double *to = slot(first, place);
+        for (int64_t i = 0; i < rows; ++i, to += per_row_, sums += stride) {
+            for (int64_t c = 0; c < count; ++c) {
+                to[c] += static_cast<double>(sums[c]);
             }
         }
     }

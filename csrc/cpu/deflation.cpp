@@ -46,6 +46,35 @@ void cut(const ConvGeometry &g, size_t axis, Meetings &meetings)
     }
 }
 
+/// Numbers of 16-bit images widened at a time, about.
+constexpr int64_t kWidened = 1 << 16;
+
+/// Adds all lines of some images, at most kImageBatch, of one channel.
+template <class T, class In>
+void add_images(const ConvGeometry &g, const SimdVariant &simd, const In *dy, int64_t stride,
+                int64_t images, std::vector<T> &wide, OnesSums<T> &sums)
+{
+    const int64_t width = g.out[2];
+    const int64_t lines = g.out_points() / width;
+    if constexpr (is_half<In>) {
+        const int64_t at_once = std::clamp<int64_t>(kWidened / (kImageBatch * width), 1, lines);
+        wide.resize(static_cast<size_t>(kImageBatch * at_once * width));
+        for (int64_t line = 0; line < lines; line += at_once) {
+            const int64_t some = std::min(at_once, lines - line);
+            for (int64_t i = 0; i < images; ++i) {
+                simd.halves<In>().widen(dy + i * stride + line * width, some * width,
+                                        wide.data() + i * some * width);
+            }
+            sums.add(0, {wide.data(), some * width, images, line, some});
+        }
+    }
+    else {
+        sums.add(0, {dy, stride, images, 0, lines});
+    }
+}
+
+} // namespace
+
 Meetings meetings_of(const ConvGeometry &g)
 {
     Meetings meetings{g.out, {}, {}};
@@ -54,11 +83,6 @@ Meetings meetings_of(const ConvGeometry &g)
     }
     return meetings;
 }
-
-/// Numbers of 16-bit images widened at a time, about.
-constexpr int64_t kWidened = 1 << 16;
-
-} // namespace
 
 int64_t Meetings::boxes() const
 {
@@ -69,54 +93,29 @@ int64_t Meetings::boxes() const
     return most;
 }
 
-OnesFilter::OnesFilter(const ConvGeometry &geometry)
-    : dtype_(geometry.dtype), places_(geometry.kernel_points()), meetings_(meetings_of(geometry))
-{
-}
-
-void OnesFilter::run(const SimdVariant &simd, const void *dy, int64_t stride, int64_t count,
-                     void *sums) const
-{
-    with_tensor_type(dtype_, [&](auto tag) {
-        using In = typename decltype(tag)::type;
-        using T = ComputeType<In>;
-        const int64_t width = meetings_.size[2];
-        const int64_t lines = meetings_.size[0] * meetings_.size[1];
-        const int64_t at_once =
-            is_half<In> ? std::clamp<int64_t>(kWidened / (kImageBatch * width), 1, lines) : lines;
-        OnesSums<T> ones(meetings_, simd, kImageBatch);
-        std::vector<T> wide(static_cast<size_t>(is_half<In> ? kImageBatch * at_once * width : 0));
-        for (int64_t i = 0; i < count; i += kImageBatch) {
-            const int64_t here = std::min(kImageBatch, count - i);
-            for (int64_t line = 0; line < lines; line += at_once) {
-                const int64_t some = std::min(at_once, lines - line);
-                const In *from = static_cast<const In *>(dy) + i * stride + line * width;
-                if constexpr (is_half<In>) {
-                    for (int64_t image = 0; image < here; ++image) {
-                        simd.halves<In>().widen(from + image * stride, some * width,
-                                                wide.data() + image * some * width);
-                    }
-                    ones.add(0, {wide.data(), some * width, here, line, some});
-                }
-                else {
-                    ones.add(0, {from, stride, here, line, some});
-                }
-            }
-            ones.finish(here, static_cast<T *>(sums) + i * places_, places_);
-        }
-    });
-}
-
 void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const
 {
-    const OnesFilter filter(g);
-    const int64_t images = g.batch * g.out_channels;
+    const Meetings meetings = meetings_of(g);
+    const int64_t row = g.kernel_points() * g.batch; // sums of a channel
+    const int64_t batches = ceil_div(g.batch, kImageBatch);
+    const int64_t tasks = g.out_channels * batches;
     const int used = threads_worth(static_cast<double>(g.y_count()), threads);
-    parallel_for(used, used, [&](int64_t worker) {
-        const int64_t first = images * worker / used;
-        const int64_t last = images * (worker + 1) / used;
-        filter.run(*simd, at_element(g.dtype, dy, first * g.y_channel), g.y_channel, last - first,
-                   at_element(compute_dtype(g.dtype), sums, first * g.kernel_points()));
+    with_tensor_type(g.dtype, [&](auto tag) {
+        using In = typename decltype(tag)::type;
+        using T = ComputeType<In>;
+        parallel_for(used, used, [&](int64_t worker) {
+            OnesSums<T> ones(meetings, *simd, kImageBatch);
+            std::vector<T> wide;
+            const int64_t end = tasks * (worker + 1) / used;
+            for (int64_t task = tasks * worker / used; task < end; ++task) {
+                const int64_t channel = task / batches;
+                const int64_t image = task % batches * kImageBatch;
+                const int64_t images = std::min(kImageBatch, g.batch - image);
+                const In *from = static_cast<const In *>(dy) + channel * g.y_channel;
+                add_images(g, *simd, from + image * g.y_sample(), g.y_sample(), images, wide, ones);
+                ones.finish(images, static_cast<T *>(sums) + channel * row + image, g.batch);
+            }
+        });
     });
 }
 

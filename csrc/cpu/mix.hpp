@@ -23,7 +23,7 @@ inline int64_t mix_run(int64_t rows) { return rows <= kMixRows / 2 ? kMixRun : k
 
 /// out(i, m) for the columns of a tile, in passes of kMixRows rows, fed by
 /// `source(k, terms, tile, scratch)`, which returns `terms` <= kColumnGroup rows of
-/// input, once for each pass.
+/// input, once for each pass. What they have behind the tile is read too, and ignored.
 template <class T, class Source>
 void mix_tile(const Kernels<T> &kernels, const Coefficients<T> &c, const Tile &tile, Matrix out,
               Source &&source)
@@ -36,8 +36,9 @@ void mix_tile(const Kernels<T> &kernels, const Coefficients<T> &c, const Tile &t
         for (int64_t k = 0; k < c.depth; k += kColumnGroup) {
             const int64_t terms = std::min(kColumnGroup, c.depth - k);
             const ConstMatrix in = source(k, terms, tile, scratch);
+            const int64_t run = std::min(round_up(tile.length, kMixUnit), in.cols);
             kernels.mix(c.data + k * c.k_stride + i * c.i_stride, c.k_stride, c.i_stride, rows,
-                        terms, row<T>(in, 0), in.stride, tile.length, sums);
+                        terms, row<T>(in, 0), in.stride, run, sums);
         }
         for (int64_t r = 0; r < rows; ++r) {
             std::copy(sums + r * kMixRun, sums + r * kMixRun + tile.length,

@@ -16,8 +16,4 @@ int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns, i
 void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,
                   ConstMatrix coefficients, Matrix out);
 
-/// Backend::combine.
-void combine_split(int threads, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
-                   Matrix out);
-
 } // namespace xconv::cpu

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <optional>
 
 #include "cpu/channel_sums.hpp"
 #include "cpu/probes_signs.hpp"
@@ -62,19 +63,62 @@ struct SignRun {
     }
 };
 
-/// split(), and the sums of channels.
-void split_and_add(const SimdVariant &simd, const FloatRows &x, int64_t first, int64_t rows,
-                   int64_t place, int64_t length, const ChannelSums &channels, uint16_t *tiles)
-{
-    if (!channels.in_one(place, length)) {
-        split(x.data, x.stride, rows, length, tiles);
-        channels.add(*simd.sums->f32, x.data, x.stride, first, rows, place, length);
-        return;
+/// The sums of channels of a run of x, beside its projection. A channel that fills the
+/// run is summed while x is split; several channels are each a column of ones and zeros
+/// that x is multiplied by.
+class ChannelRun {
+  public:
+    ChannelRun(const ChannelSums &channels, const SumKernels<float> &kernels, int64_t place,
+               int64_t length)
+        : channels_(channels), kernels_(kernels), place_(place), length_(length),
+          count_(channels.channels_in(place, length))
+    {
+        if (count_ == 1 || count_ > kLanes) {
+            return;
+        }
+        std::fill(std::begin(ones_), std::end(ones_), uint16_t{0});
+        int64_t i = 0;
+        for (int64_t lane = 0; lane < count_; ++lane) {
+            const int64_t end = std::min(channels.end_of(place + i) - place, length);
+            for (; i < end; ++i) {
+                ones_[(i / 2 * kLanes + lane) * 2 + i % 2] = kOne;
+            }
+        }
     }
-    alignas(64) float sums[kLanes * kLanes];
-    split_and_sum(x.data, x.stride, rows, length, tiles, sums);
-    channels.add_at(place, *simd.sums->f32, sums, kLanes, first, rows, kLanes);
-}
+
+    /// split() of some rows, and their sums.
+    void split_and_add(const FloatRows &x, int64_t first, int64_t rows, uint16_t *tiles) const
+    {
+        if (count_ == 1) {
+            alignas(64) float sums[kLanes * kLanes];
+            split_and_sum(x.data, x.stride, rows, length_, tiles, sums);
+            channels_.add_at(place_, kernels_, sums, kLanes, first, rows, kLanes);
+            return;
+        }
+        split(x.data, x.stride, rows, length_, tiles);
+        if (count_ > kLanes) {
+            channels_.add(kernels_, x.data, x.stride, first, rows, place_, length_);
+            return;
+        }
+        alignas(64) float sums[kSumTile];
+        const auto *paired = reinterpret_cast<const uint32_t *>(ones_);
+        Product product = packed_product(tiles, &paired, ceil_div(length_, kDepth), 1, false);
+        product.sums = sums;
+        product.sums_row = kLanes;
+        multiply_signs(product);
+        channels_.add_channels(place_, sums, kLanes, first, rows, count_);
+    }
+
+  private:
+    static constexpr uint16_t kOne = 0x3F80; // in bfloat16
+
+    const ChannelSums &channels_;
+    const SumKernels<float> &kernels_;
+    int64_t place_;
+    int64_t length_;
+    int64_t count_;
+    alignas(64) uint16_t ones_[kRun * kLanes];
+};
 
 /// One segment of x for some blocks of its rows and some columns; and the sums of its
 /// channels, unless null.
@@ -96,6 +140,10 @@ void project_segment(const SimdVariant &simd, Dtype dtype, const Probes &probes,
     }
     for (int64_t p = begin; p < end; p += kRun) {
         const int64_t length = std::min(kRun, end - p);
+        std::optional<ChannelRun> channel_run;
+        if (channels != nullptr) {
+            channel_run.emplace(*channels, *simd.sums->f32, p, length);
+        }
         for (int64_t j = 0; j < columns; j += kColumnBlocks * kLanes) {
             const int64_t count = std::min(kColumnBlocks * kLanes, columns - j);
             run.draw(simd.draw_bits, probes.shifted(p, j), length, count);
@@ -107,7 +155,7 @@ void project_segment(const SimdVariant &simd, Dtype dtype, const Probes &probes,
                     split(from.data, from.stride, rows, length, tiles);
                 }
                 else {
-                    split_and_add(simd, from, first, rows, p, length, *channels, tiles);
+                    channel_run->split_and_add(from, first, rows, tiles);
                 }
                 Product product = packed_product(tiles, paired, ceil_div(length, kDepth),
                                                  ceil_div(count, kLanes), p > begin);

@@ -62,9 +62,10 @@ void pair_words(const uint32_t *words, int64_t count, uint32_t *tiles);
 void pair_probes(const uint32_t *words, int64_t stride, int64_t steps, int64_t places,
                  uint32_t *tiles);
 
-/// Numbers of neighbouring rows: tile [p / kLanes][i / kDepth], of kPieces, holds
-/// the pairs of rows (2 q, 2 q + 1) at places p; zeros around.
-void pair_rows(const float *in, int64_t stride, int64_t rows, int64_t places, uint32_t *tiles);
+/// Numbers of neighbouring rows, of at most kDepth: the tile of kPieces at p / kLanes *
+/// `next` holds the pairs of rows (2 q, 2 q + 1) at places p; zeros around.
+void pair_rows(const float *in, int64_t stride, int64_t rows, int64_t places, int64_t next,
+               uint32_t *tiles);
 
 /// sums[t] (+)= sum over steps of split * paired[t], for `count` tiles of sums.
 struct Product {

@@ -353,17 +353,16 @@ void pair_probes(const uint32_t *words, int64_t stride, int64_t steps, int64_t p
     }
 }
 
-void pair_rows(const float *in, int64_t stride, int64_t rows, int64_t places, uint32_t *tiles)
+void pair_rows(const float *in, int64_t stride, int64_t rows, int64_t places, int64_t next,
+               uint32_t *tiles)
 {
-    constexpr int64_t in_tile = kDepth / 2; // pairs
-    const int64_t steps = (rows + kDepth - 1) / kDepth;
-    for (int64_t pair = 0; pair < steps * in_tile; ++pair) {
-        const float *even = in + 2 * pair * stride;
+    for (int64_t row = 0; row < kDepth; row += 2, tiles += kLanes) {
+        const float *even = in + row * stride;
         const float *odd = even + stride;
-        const int64_t even_length = 2 * pair < rows ? places : 0;
-        const int64_t odd_length = 2 * pair + 1 < rows ? places : 0;
-        uint32_t *to = tiles + pair / in_tile * kPieces * kPairedTile + pair % in_tile * kLanes;
-        for (int64_t p = 0; p < places; p += kLanes, to += steps * kPieces * kPairedTile) {
+        const int64_t even_length = row < rows ? places : 0;
+        const int64_t odd_length = row + 1 < rows ? places : 0;
+        uint32_t *to = tiles;
+        for (int64_t p = 0; p < places; p += kLanes, to += next) {
             fetch(even + p + places);
             fetch(odd + p + places);
             split_pair(load_first(even + p, even_length - p), load_first(odd + p, odd_length - p),

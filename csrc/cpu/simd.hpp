@@ -21,6 +21,8 @@ inline constexpr int64_t kDrawUnit = 32;
 /// Rows of output that mix() takes at most, and its longest run of columns.
 inline constexpr int64_t kMixRows = 32;
 inline constexpr int64_t kMixRun = 512;
+/// Runs that are a multiple of this are fastest.
+inline constexpr int64_t kMixUnit = 32;
 
 template <class T> struct Kernels {
     /// out[j * stride + p] = z(p, j) of the window, p < rows rounded up to
@@ -92,14 +94,24 @@ struct Meetings {
 
 /// Images of a batch.
 inline constexpr int64_t kImageBatch = 16;
+/// Sums of columns come in whole vectors.
+inline constexpr int64_t kColumnUnit = 16;
 
 /// Some lines of images of y: lines are counted through all axes but the last.
 template <class T> struct ImageLines {
     const T *data;
     int64_t stride; // from one image to the next
-    int64_t images;
+    int64_t images; // at most kImageBatch
     int64_t first;
     int64_t count;
+};
+
+/// Some columns of some lines, counted from the first one given.
+struct LineBlock {
+    int64_t line;
+    int64_t lines;
+    int64_t column;
+    int64_t columns;
 };
 
 /// Sums in T a stretch at a time, in double across stretches. Their order depends on
@@ -108,12 +120,19 @@ template <class T> struct SumKernels {
     /// sums[i] += the sum of row i.
     void (*sum_rows)(const T *values, int64_t stride, int64_t rows, int64_t count, double *sums);
 
-    /// boxes[d][h][w][image] += the sums over what the lines hold of the box that three
-    /// segments form; rows of boxes are kImageBatch long.
-    void (*add_boxes)(const Meetings &meetings, const ImageLines<T> &lines, double *boxes);
+    /// columns[image * stride + p] = the sum over a block's lines, of `width` columns, of
+    /// its column p; or += it unless `fresh`. There is room for columns rounded up to
+    /// kColumnUnit.
+    void (*add_lines)(const ImageLines<T> &lines, int64_t width, const LineBlock &block, bool fresh,
+                      T *columns, int64_t stride);
 
-    /// sums[image][k] = the sum of an image over the outputs at which place k meets x.
-    /// Uses boxes and as much scratch up.
+    /// boxes[segment][image] += what a segment has of sums of `columns`; rows of boxes are
+    /// kImageBatch long.
+    void (*fold_columns)(const std::vector<Interval> &segments, Interval columns, const T *sums,
+                         int64_t stride, int64_t images, double *boxes);
+
+    /// sums[k * stride + image] = the sum of an image, of a batch of them, over the
+    /// outputs at which place k meets x. Uses boxes and as much scratch up.
     void (*sum_met)(const Meetings &meetings, double *boxes, double *scratch, int64_t images,
                     T *sums, int64_t stride);
 };

@@ -36,20 +36,47 @@ template <class T> inline Vec<T> sums_of_lanes(Vec<T> *values)
     return values[0];
 }
 
-/// sums[i] += lane i, for the first `count`.
-template <class T> inline void add_to(double *sums, Vec<T> value, int64_t count)
+/// Takes lanes with bit Step clear from a, the others from Step lanes below in b; and
+/// the same of what is left.
+template <int Step, class V, int... Lane>
+inline void exchange(V &a, V &b, std::integer_sequence<int, Lane...> /*lanes*/)
 {
-    T lanes[size_t{kLanes<T>}];
-    store(lanes, value);
-    if (count == kLanes<T>) { // as vectors
-        for (int i = 0; i < kLanes<T>; ++i) {
-            sums[i] += static_cast<double>(lanes[i]);
+    constexpr int count = sizeof...(Lane);
+    const V low =
+        __builtin_shufflevector(a, b, ((Lane & Step) == 0 ? Lane : count + Lane - Step)...);
+    b = __builtin_shufflevector(a, b, ((Lane & Step) == 0 ? Lane + Step : count + Lane)...);
+    a = low;
+}
+
+/// Lane j of values[i] goes to lane i of values[j].
+template <class T, int Step = kLanes<T> / 2> inline void transpose(Vec<T> *values)
+{
+    for (int i = 0; i < kLanes<T>; ++i) {
+        if ((i & Step) == 0) {
+            exchange<Step>(values[i], values[i + Step],
+                           std::make_integer_sequence<int, kLanes<T>>{});
         }
-        return;
     }
-    for (int64_t i = 0; i < count; ++i) {
-        sums[i] += static_cast<double>(lanes[i]);
+    if constexpr (Step > 1) {
+        transpose<T, Step / 2>(values);
     }
+}
+
+/// Lanes [First, First + kLanes<double>) as doubles.
+template <int First, int... Lane>
+inline Vec<double> as_doubles(Vec<float> value, std::integer_sequence<int, Lane...> /*lanes*/)
+{
+    return __builtin_convertvector(__builtin_shufflevector(value, value, (First + Lane)...),
+                                   Vec<double>);
+}
+
+/// sums[i] += lane i.
+inline void add_to(double *sums, Vec<double> value) { store<double>(sums, load(sums) + value); }
+inline void add_to(double *sums, Vec<float> value)
+{
+    constexpr std::make_integer_sequence<int, kLanes<double>> lanes;
+    add_to(sums, as_doubles<0>(value, lanes));
+    add_to(sums + kLanes<double>, as_doubles<kLanes<double>>(value, lanes));
 }
 
 // ---------------------------------------------------------------- sums of rows
@@ -88,197 +115,186 @@ void sum_rows(const T *values, int64_t stride, int64_t rows, int64_t count, doub
             for (int64_t r = 0; r < here; ++r) {
                 lanes[r] = sum_stretch(values + (i + r) * stride + p, length);
             }
-            add_to<T>(sums + i, sums_of_lanes<T>(lanes), here);
+            T totals[size_t{kLanes<T>}];
+            store(totals, sums_of_lanes<T>(lanes));
+            for (int64_t r = 0; r < here; ++r) {
+                sums[i + r] += static_cast<double>(totals[r]);
+            }
         }
     }
 }
 
 // ---------------------------------------------------------- sums over meetings
 
-/// sums = sums over lines of V vectors of columns, in C chains each.
-template <class T, int V, int C, class Load>
-inline void sum_columns(const T *first, int64_t lines, int64_t stride, T *sums, Load &&load_at)
-{
-    Vec<T> chains[size_t{V}][size_t{C}] = {};
-    int64_t line = 0;
-    for (; line + C <= lines; line += C) {
-        for (int c = 0; c < C; ++c) {
-            for (int v = 0; v < V; ++v) {
-                chains[v][c] += load_at(first + (line + c) * stride + v * kLanes<T>);
-            }
-        }
-    }
-    for (; line < lines; ++line) {
-        for (int v = 0; v < V; ++v) {
-            chains[v][0] += load_at(first + line * stride + v * kLanes<T>);
-        }
-    }
-    for (int v = 0; v < V; ++v) {
-        Vec<T> column = chains[v][0];
-        for (int c = 1; c < C; ++c) {
-            column += chains[v][c];
-        }
-        store<T>(sums + v * kLanes<T>, column);
-    }
-}
-
-/// Columns and lines whose sums are taken in T before they go on in double.
-constexpr int64_t kColumns = 128;
-constexpr int64_t kLines = 64;
-
-/// sums [kColumns] = sums over lines of `length` columns; anything behind them. Loads
-/// whole vectors as long as they end before `end`.
-template <class T>
-inline void sum_lines(const T *first, int64_t lines, int64_t stride, int64_t length, const T *end,
-                      T *sums)
-{
-    const auto whole = [](const T *at) { return load(at); };
-    int64_t i = 0;
-    for (; i + 4 * kLanes<T> <= length; i += 4 * kLanes<T>) {
-        sum_columns<T, 4, 1>(first + i, lines, stride, sums + i, whole);
-    }
-    for (; i + 2 * kLanes<T> <= length; i += 2 * kLanes<T>) {
-        sum_columns<T, 2, 2>(first + i, lines, stride, sums + i, whole);
-    }
-    for (; i < length; i += kLanes<T>) {
-        // Past the end of a line the next one begins; past the last one, nothing.
-        const int64_t left = std::min<int64_t>(length - i, kLanes<T>);
-        if (end - (first + (lines - 1) * stride + i) >= kLanes<T>) {
-            sum_columns<T, 1, 4>(first + i, lines, stride, sums + i, whole);
-        }
-        else {
-            const auto careful = [&](const T *at) {
-                return end - at >= kLanes<T> ? load(at) : load_partial(at, left);
-            };
-            sum_columns<T, 1, 4>(first + i, lines, stride, sums + i, careful);
-        }
-    }
-}
-
-/// A row of columns for each of some images. From `first` of them on there is
-/// something to read, and up to `last`.
-template <class T> struct ColumnRows {
+/// Lines of some images, from a column on.
+template <class T> struct Lines {
     const T *data;
-    int64_t stride;
-    int64_t first;
-    int64_t last;
+    int64_t image; // from one to the next
+    int64_t images;
+    int64_t line; // from one to the next
+    int64_t lines;
 };
 
-/// Lanes [from, to), zeros elsewhere.
-template <class T> inline Vec<T> keep_lanes(Vec<T> value, int64_t from, int64_t to)
-{
-    using Index = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
-    typedef Index Indices __attribute__((vector_size(kVectorBytes)));
-    Indices lane{};
-    for (int l = 0; l < kLanes<T>; ++l) {
-        lane[l] = static_cast<Index>(l);
-    }
-    const auto kept = (lane >= static_cast<Index>(from)) & (lane < static_cast<Index>(to));
-    return kept ? value : Vec<T>{};
-}
+/// Where sums of columns go.
+template <class T> struct Columns {
+    T *sums; // [images][stride]
+    int64_t stride;
+    bool fresh; // or add to what is there
+};
 
-/// Lanes whose sum is that of columns [from, to) of an image.
-template <class T>
-inline Vec<T> fold_columns(const ColumnRows<T> &rows, int64_t image, int64_t from, int64_t to)
+/// Sums over lines of V vectors of columns, in C chains each.
+template <class T, int V, int C, class Load>
+inline void sum_columns(const Lines<T> &in, const Columns<T> &out, Load &&load_at)
 {
-    const T *columns = rows.data + image * rows.stride;
-    Vec<T> sum{};
-    int64_t i = from;
-    for (; i + kLanes<T> <= to; i += kLanes<T>) {
-        sum += load(columns + i);
-    }
-    const int64_t left = to - i;
-    if (left == 0) {
-        return sum;
-    }
-    if (i + kLanes<T> <= rows.last) {
-        return sum + keep_lanes<T>(load(columns + i), 0, left);
-    }
-    if (to - kLanes<T> >= rows.first) {
-        return sum + keep_lanes<T>(load(columns + to - kLanes<T>), kLanes<T> - left, kLanes<T>);
-    }
-    return sum + load_partial(columns + i, left);
-}
-
-/// boxes[segment][image] += sums of the columns of a segment, of those in [first, last),
-/// which are what `rows` holds.
-template <class T>
-inline void add_segments(const std::vector<Interval> &segments, int64_t first, int64_t last,
-                         const ColumnRows<T> &rows, int64_t images, double *boxes)
-{
-    for (const Interval &segment : segments) {
-        const int64_t from = std::max(segment.first, first) - first;
-        const int64_t to = std::min(segment.last, last) - first;
-        if (to - from == 1) {
-            for (int64_t i = 0; i < images; ++i) {
-                boxes[i] += static_cast<double>(rows.data[i * rows.stride + from]);
-            }
+    for (int64_t image = 0; image < in.images; ++image) {
+        const T *at = in.data + image * in.image;
+        T *sums = out.sums + image * out.stride;
+        Vec<T> chains[size_t{V}][size_t{C}] = {};
+        for (int v = 0; v < V && !out.fresh; ++v) {
+            chains[v][0] = load(sums + v * kLanes<T>);
         }
-        else if (from < to) {
-            Vec<T> lanes[size_t{kLanes<T>}] = {};
-            for (int64_t i = 0; i < images; ++i) {
-                lanes[i] = fold_columns(rows, i, from, to);
-            }
-            add_to<T>(boxes, sums_of_lanes<T>(lanes), images);
-        }
-        boxes += kImageBatch;
-    }
-}
-
-/// boxes[w][image] += the sums of lines [first, first + lines) of those given, for at
-/// most kLanes images.
-template <class T>
-inline void add_lines(const Meetings &m, const ImageLines<T> &given, int64_t first, int64_t lines,
-                      double *boxes)
-{
-    const std::vector<Interval> &widths = m.segments[2];
-    const int64_t width = m.size[2];
-    const int64_t begin = (first - given.first) * width;
-    const int64_t end = given.count * width;
-    if (lines == 1) {
-        add_segments<T>(widths, 0, width, {given.data + begin, given.stride, -begin, end - begin},
-                        given.images, boxes);
-        return;
-    }
-    alignas(64) T columns[kLanes<T> * (kColumns + kLanes<T>)];
-    const ColumnRows<T> summed{columns, kColumns + kLanes<T>, 0, kColumns + kLanes<T>};
-    for (int64_t j = 0; j < lines; j += kLines) {
-        const int64_t here = std::min(kLines, lines - j);
-        for (int64_t k = 0; k < width; k += kColumns) {
-            const int64_t to = std::min(width, k + kColumns);
-            for (int64_t image = 0; image < given.images; ++image) {
-                const T *from = given.data + image * given.stride;
-                sum_lines(from + begin + j * width + k, here, width, to - k, from + end,
-                          columns + image * summed.stride);
-            }
-            add_segments<T>(widths, k, to, summed, given.images, boxes);
-        }
-    }
-}
-
-template <class T> void add_boxes(const Meetings &m, const ImageLines<T> &lines, double *boxes)
-{
-    const int64_t height = m.size[1];
-    const auto row = static_cast<int64_t>(m.segments[2].size()) * kImageBatch;
-    const int64_t last = lines.first + lines.count;
-    for (int64_t image = 0; image < lines.images; image += kLanes<T>) {
-        ImageLines<T> batch = lines;
-        batch.data += image * lines.stride;
-        batch.images = std::min<int64_t>(kLanes<T>, lines.images - image);
-        double *to = boxes + image;
-        for (const Interval &d : m.segments[0]) {
-            for (const Interval &h : m.segments[1]) {
-                const int64_t depths = std::min(d.last, (last + height - 1) / height);
-                for (int64_t i = std::max(d.first, lines.first / height); i < depths; ++i) {
-                    const int64_t from = std::max(i * height + h.first, lines.first);
-                    const int64_t end = std::min(i * height + h.last, last);
-                    if (from < end) {
-                        add_lines(m, batch, from, end - from, to);
-                    }
+        int64_t line = 0;
+        for (; line + C <= in.lines; line += C) {
+            for (int c = 0; c < C; ++c, at += in.line) {
+                for (int v = 0; v < V; ++v) {
+                    chains[v][c] += load_at(at + v * kLanes<T>);
                 }
-                to += row;
             }
         }
+        for (; line < in.lines; ++line, at += in.line) {
+            for (int v = 0; v < V; ++v) {
+                chains[v][0] += load_at(at + v * kLanes<T>);
+            }
+        }
+        for (int v = 0; v < V; ++v) {
+            Vec<T> column = chains[v][0];
+            for (int c = 1; c < C; ++c) {
+                column += chains[v][c];
+            }
+            store<T>(sums + v * kLanes<T>, column);
+        }
+    }
+}
+
+/// The last `columns`, fewer than a vector holds, of lines behind which an image ends
+/// after `rest` elements. Where a line ends, the next one or the next image begins;
+/// only behind the last there is nothing to read.
+template <class T>
+inline void sum_last_columns(Lines<T> in, int64_t columns, int64_t rest, Columns<T> out)
+{
+    const auto whole = [](const T *at) { return load(at); };
+    const auto partial = [columns](const T *at) { return load_partial(at, columns); };
+    int64_t careful = 0; // images
+    if (rest + columns < kLanes<T>) {
+        careful = std::min(in.image < kLanes<T> ? in.images : 1, in.images);
+    }
+    const int64_t last = in.images - careful;
+    in.images = last;
+    sum_columns<T, 1, 4>(in, out, whole);
+    in.data += last * in.image;
+    in.images = careful;
+    out.sums += last * out.stride;
+    sum_columns<T, 1, 4>(in, out, partial);
+}
+
+template <class T>
+void add_lines(const ImageLines<T> &given, int64_t width, const LineBlock &block, bool fresh,
+               T *columns, int64_t stride)
+{
+    const auto whole = [](const T *at) { return load(at); };
+    Lines<T> in{given.data + block.line * width + block.column, given.stride, given.images, width,
+                block.lines};
+    Columns<T> out{columns, stride, fresh};
+    int64_t left = block.columns;
+    const auto advance = [&](int64_t by) {
+        in.data += by;
+        out.sums += by;
+        left -= by;
+    };
+    for (; left >= 4 * kLanes<T>; advance(4 * kLanes<T>)) {
+        sum_columns<T, 4, 1>(in, out, whole);
+    }
+    for (; left >= 2 * kLanes<T>; advance(2 * kLanes<T>)) {
+        sum_columns<T, 2, 2>(in, out, whole);
+    }
+    for (; left >= kLanes<T>; advance(kLanes<T>)) {
+        sum_columns<T, 1, 4>(in, out, whole);
+    }
+    if (left > 0) {
+        const int64_t behind = (given.count - block.line - block.lines) * width;
+        sum_last_columns(in, left, behind + width - block.column - block.columns, out);
+    }
+}
+
+/// The columns at `from`, and as many as a vector has lanes, of up to that many images;
+/// zeros for others.
+template <class T>
+inline void load_block(const T *from, int64_t stride, int64_t images, Vec<T> *block)
+{
+    for (int64_t i = 0; i < kLanes<T>; ++i) {
+        block[i] = i < images ? load(from + i * stride) : Vec<T>{};
+    }
+}
+
+/// Lane i: the sum of `count` vectors of columns of image i.
+template <class T>
+inline Vec<T> sum_blocks(const T *from, int64_t stride, int64_t images, int64_t count)
+{
+    Vec<T> sums[size_t{kLanes<T>}];
+    load_block(from, stride, images, sums);
+    for (int64_t b = 1; b < count; ++b) {
+        for (int64_t i = 0; i < images; ++i) {
+            sums[i] += load(from + i * stride + b * kLanes<T>);
+        }
+    }
+    return sums_of_lanes<T>(sums);
+}
+
+/// fold_columns() for at most kLanes images.
+template <class T>
+inline void fold_lanes(const std::vector<Interval> &segments, Interval columns, const T *sums,
+                       int64_t stride, int64_t images, double *boxes)
+{
+    size_t s = 0;
+    const auto box = [&](int64_t column) {
+        while (segments[s].last <= column) {
+            ++s;
+        }
+        return boxes + static_cast<int64_t>(s) * kImageBatch;
+    };
+    const int64_t last = std::min(columns.last, segments.back().last);
+    for (int64_t p = std::max(columns.first, segments.front().first); p < last;) {
+        double *to = box(p);
+        const T *from = sums + (p - columns.first);
+        const int64_t count = (std::min(segments[s].last, last) - p) / kLanes<T>;
+        if (count > 0) {
+            add_to(to, sum_blocks(from, stride, images, count));
+            p += count * kLanes<T>;
+            continue;
+        }
+        // Columns of several segments: they become vectors of images.
+        Vec<T> block[size_t{kLanes<T>}];
+        load_block(from, stride, images, block);
+        transpose<T>(block);
+        const int64_t begin = p;
+        for (const int64_t end = std::min(p + kLanes<T>, last); p < end;) {
+            to = box(p);
+            Vec<T> sum = block[p - begin];
+            for (++p; p < std::min(segments[s].last, end); ++p) {
+                sum += block[p - begin];
+            }
+            add_to(to, sum);
+        }
+    }
+}
+
+template <class T>
+void fold_columns(const std::vector<Interval> &segments, Interval columns, const T *sums,
+                  int64_t stride, int64_t images, double *boxes)
+{
+    for (int64_t i = 0; i < images && !segments.empty(); i += kLanes<T>) {
+        fold_lanes(segments, columns, sums + i * stride, stride,
+                   std::min<int64_t>(kLanes<T>, images - i), boxes + i);
     }
 }
 
@@ -305,6 +321,17 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
     }
 }
 
+/// out[k][image] = in[k][image], as numbers in T.
+template <class T>
+void write_met(const double *in, int64_t places, int64_t images, T *out, int64_t stride)
+{
+    for (int64_t k = 0; k < places; ++k, in += kImageBatch, out += stride) {
+        // A count that is known makes vectors of it.
+        std::transform(in, in + (images == kImageBatch ? kImageBatch : images), out,
+                       [](double sum) { return static_cast<T>(sum); });
+    }
+}
+
 template <class T>
 void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images, T *sums,
              int64_t stride)
@@ -312,19 +339,17 @@ void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images, 
     const auto count = [](const std::vector<Interval> &list) {
         return static_cast<int64_t>(list.size());
     };
-    const int64_t depths = count(m.segments[0]);
-    const int64_t heights = count(m.segments[1]);
-    const int64_t row = count(m.met[2]) * kImageBatch;
-    const int64_t plane = count(m.met[1]) * row;
-    add_met(m.met[2], depths * heights, count(m.segments[2]), kImageBatch, boxes, scratch);
-    add_met(m.met[1], depths, heights, row, scratch, boxes);
-    add_met(m.met[0], 1, depths, plane, boxes, scratch);
-    const int64_t places = count(m.met[0]) * plane / kImageBatch;
-    for (int64_t i = 0; i < images; ++i) {
-        for (int64_t k = 0; k < places; ++k) {
-            sums[i * stride + k] = static_cast<T>(scratch[k * kImageBatch + i]);
+    const int64_t before[] = {1, count(m.segments[0]), count(m.segments[0]) * count(m.segments[1])};
+    int64_t after = kImageBatch;
+    for (size_t axis = 3; axis-- > 0;) {
+        const int64_t segments = count(m.segments[axis]);
+        if (segments != 1 || count(m.met[axis]) != 1) {
+            add_met(m.met[axis], before[axis], segments, after, boxes, scratch);
+            std::swap(boxes, scratch);
         }
+        after *= count(m.met[axis]);
     }
+    write_met(boxes, after / kImageBatch, images, sums, stride);
 }
 
 // --------------------------------------------------------------------- signs
@@ -379,7 +404,8 @@ void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *mi
 
 namespace {
 
-template <class T> constexpr SumKernels<T> kKernels{sum_rows<T>, add_boxes<T>, sum_met<T>};
+template <class T>
+constexpr SumKernels<T> kKernels{sum_rows<T>, add_lines<T>, fold_columns<T>, sum_met<T>};
 constexpr SumKernels<float> kFloat = kKernels<float>;
 constexpr SumKernels<double> kDouble = kKernels<double>;
 

@@ -91,8 +91,8 @@ void Deflation::add_means(const Backend &on, const void *means, const void *ones
     for (int64_t g = 0; g < geometry_.groups; ++g) {
         const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count, ci,
                                     geometry_.in_channels};
-        const ConstMatrix sums{at(ones, g * columns), count, columns, ones_sample()};
-        on.multiply(compute(), 1 / scale_, {constants, true}, {sums}, first > 0,
+        const ConstMatrix sums{at(ones, g * columns * count), columns, count, count};
+        on.multiply(compute(), 1 / scale_, {constants, true}, {sums, true}, first > 0,
                     {at(turned, g * ci * columns), ci, columns, columns});
     }
 }

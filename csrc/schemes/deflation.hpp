@@ -37,7 +37,7 @@ class Deflation {
 
   private:
     struct Pieces {
-        void *ones;   // filter of ones of some samples [samples][Co][K]
+        void *ones;   // filter of ones of some samples [Co][K][samples]
         void *turned; // [groups][Ci/g][Co/g][K]
     };
     Pieces take(Arena &arena) const;

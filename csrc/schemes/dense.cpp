@@ -82,7 +82,8 @@ class Dense final : public TwoOrders {
             }
             else {
                 on.combine(geometry().dtype, coefficients,
-                           {at_element(dy, part.y_offset), geometry().batch, y, y}, part.y, out);
+                           {at_element(dy, part.y_offset), geometry().batch, y - part.y_offset, y},
+                           part.y, out);
             }
         });
     }

@@ -82,7 +82,7 @@ class Projection {
                         void *workspace) const = 0;
     /// sum [Co][Ci/groups][K] such that E[scale() * sum] is the filter gradient.
     /// The factor is left to the end so that sums of integers stay exact. And ones
-    /// [batch][Co][K], the filter of ones of dy (Backend::filter_of_ones), unless null.
+    /// [Co][K][batch], the filter of ones of dy (Backend::filter_of_ones), unless null.
     virtual void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                         const void *dy, void *sum, void *ones, void *workspace) const = 0;
     [[nodiscard]] virtual double scale() const = 0;

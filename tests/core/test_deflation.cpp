@@ -90,13 +90,14 @@ bool meets(const ConvGeometry &g, size_t axis, int64_t k, int64_t m)
     return 0 <= place && place < g.in[axis];
 }
 
-/// The definition: a sum over all outputs for every place of the kernel.
+/// The definition, [Co][K][batch]: a sum over all outputs for every place of the kernel.
 template <class In> std::vector<double> reference(const ConvGeometry &g, const std::vector<In> &dy)
 {
-    std::vector<double> sums;
+    const int64_t places = g.kernel_points();
+    std::vector<double> sums(static_cast<size_t>(g.batch * g.out_channels * places));
     for (int64_t plane = 0; plane < g.batch * g.out_channels; ++plane) {
         const In *from = dy.data() + plane * g.out_points();
-        for (int64_t k = 0; k < g.kernel_points(); ++k) {
+        for (int64_t k = 0; k < places; ++k) {
             const Axes place{k / (g.kernel[1] * g.kernel[2]), k / g.kernel[2] % g.kernel[1],
                              k % g.kernel[2]};
             double sum = 0;
@@ -107,7 +108,9 @@ template <class In> std::vector<double> reference(const ConvGeometry &g, const s
                     sum += static_cast<double>(static_cast<xconv::ComputeType<In>>(from[m]));
                 }
             }
-            sums.push_back(sum);
+            const int64_t channel = plane % g.out_channels;
+            const int64_t sample = plane / g.out_channels;
+            sums[static_cast<size_t>((channel * places + k) * g.batch + sample)] = sum;
         }
     }
     return sums;
@@ -205,7 +208,8 @@ TEMPLATE_TEST_CASE("combining dy leaves its filter of ones behind", "[deflation]
     using T = xconv::ComputeType<TestType>;
     constexpr Axis wide{600, 3, 1, 1, 1, 1}; // lines longer than a tile
     for (const ProbeOps &ops : all_ops()) {
-        for (const auto &[h, w] : {std::pair{axes[0], axes[1]},
+        for (const auto &[h, w] : {std::pair{axes[0], axes[0]},
+                                   {axes[0], axes[1]},
                                    {axes[3], axes[4]},
                                    {axes[7], axes[0]},
                                    {axes[5], wide},
