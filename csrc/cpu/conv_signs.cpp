@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <vector>
 
+#include "cpu/line.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/signs.hpp"
 #include "workspace.hpp"
@@ -14,67 +16,22 @@ using namespace signs;
 
 namespace {
 
-/// Images on one line: x and y with the same distance between rows and between
-/// slices, large enough that each row of x is followed by its padding. A tap of the
-/// kernel is then one distance along the line, and sums along the line need no
-/// regard to rows: padding is 0 in x, and what lies between the rows of y is 0 there.
-struct Line {
-    int64_t row = 1;    // places from one row to the next
-    int64_t slice = 1;  // and from one slice to the next
-    int64_t length = 0; // of y
-    int64_t lead = 0;   // places of padding before the first of x
-    std::vector<int64_t> taps;
-
-    explicit Line(const ConvGeometry &g)
-    {
-        const auto extent = [&](size_t axis) {
-            return std::max(g.in[axis] + std::max(g.pad_begin[axis], g.pad_end[axis]), g.out[axis]);
-        };
-        row = extent(2);
-        slice = row * extent(1);
-        length = at(g.out[0] - 1, g.out[1] - 1, g.out[2] - 1) + 1;
-        lead = at(g.pad_begin[0], g.pad_begin[1], g.pad_begin[2]);
-        for (int64_t z = 0; z < g.kernel[0]; ++z) {
-            for (int64_t y = 0; y < g.kernel[1]; ++y) {
-                for (int64_t x = 0; x < g.kernel[2]; ++x) {
-                    taps.push_back(at(z * g.dilation[0], y * g.dilation[1], x * g.dilation[2]));
-                }
-            }
+/// std::copy_n for rows of an image: short, and many.
+inline void copy_row(const float *from, int64_t count, float *to)
+{
+    constexpr int64_t vector = 8;
+    constexpr size_t bytes = vector * sizeof(float);
+    if (count < vector) {
+        for (int64_t i = 0; i < count; ++i) {
+            to[i] = from[i];
         }
+        return;
     }
-    [[nodiscard]] int64_t at(int64_t z, int64_t y, int64_t x) const
-    {
-        return z * slice + y * row + x;
+    for (int64_t i = 0; i + vector < count; i += vector) {
+        std::memcpy(to + i, from + i, bytes);
     }
-    [[nodiscard]] int64_t reach() const { return taps.back(); }
-    /// Whether y can be taken row after row as it lies in memory, skipping on the side
-    /// of x what lies between the rows: rows must be whole steps of a product.
-    [[nodiscard]] bool closed(const ConvGeometry &g) const
-    {
-        return g.out[0] == 1 && g.out[2] % kDepth == 0;
-    }
-
-    /// visit(offset, place, count) for what places [from, from + count) of the line
-    /// hold of an image of these sizes: runs of `count` points from `place` on, or
-    /// of nothing (place -1), `offset` places after `from`.
-    template <class Visit>
-    void for_runs(const Axes &size, int64_t from, int64_t count, Visit &&visit) const
-    {
-        for (int64_t at = 0; at < count;) {
-            const int64_t position = from + at;
-            const int64_t z = floor_div(position, slice);
-            const int64_t y = (position - z * slice) / row;
-            const int64_t x = position - z * slice - y * row;
-            const bool inside = z >= 0 && z < size[0] && y < size[1] && x < size[2];
-            const int64_t run = std::min((inside ? size[2] : row) - x, count - at);
-            visit(at, inside ? (z * size[1] + y) * size[2] + x : -1, run);
-            at += run;
-        }
-    }
-
-  private:
-    static int64_t floor_div(int64_t a, int64_t b) { return a >= 0 ? a / b : -ceil_div(-a, b); }
-};
+    std::memcpy(to + count - vector, from + count - vector, bytes);
+}
 
 /// Places of the line that are worked on at a time, so that their probes and
 /// cotangents are in the second-level cache for all taps.
@@ -127,6 +84,11 @@ class SignFilter final : public ProbeFilterPass {
   private:
     struct Range {
         int64_t begin, end;
+    };
+    /// A row of y, or a part of it: `count` points from `place` on, `offset` places behind
+    /// the strip's first.
+    struct Run {
+        int64_t offset, place, count;
     };
     /// What a thread works in.
     struct Buffers {
@@ -199,6 +161,7 @@ class SignFilter final : public ProbeFilterPass {
         product.count = tiles_;
         product.sums_row = kLanes;
         product.sums_tile = kSumTile;
+        std::vector<Run> rows;
         for (int64_t task = strips.begin; task < strips.end; ++task) {
             const int64_t image = task / strips_;
             const int64_t from = task % strips_ * strip_;
@@ -210,8 +173,11 @@ class SignFilter final : public ProbeFilterPass {
                            buffers, buffers.pairs + block * block_pairs + kLanes);
             }
             product.accumulate = task > strips.begin;
+            if (gathers() && (strips_ > 1 || rows.empty())) {
+                rows = rows_of_strip(from, length, buffers);
+            }
             for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-                split_strip(dy + image * g_.y_sample(), block, from, length, buffers);
+                split_strip(dy + image * g_.y_sample(), block, from, length, rows, buffers);
                 product.sums = sums + block * tiles_ * kSumTile;
                 multiply_signs(product);
             }
@@ -260,9 +226,27 @@ class SignFilter final : public ProbeFilterPass {
         draw_bits_(z.window.seed, rows, columns, count, buffers.words);
     }
 
+    /// The rows of y at places [from, from + length) of its line; and 0 in all buffers of
+    /// places for what lies between them.
+    [[nodiscard]] std::vector<Run> rows_of_strip(int64_t from, int64_t length,
+                                                 const Buffers &buffers) const
+    {
+        std::vector<Run> rows;
+        line_.for_runs(g_.out, from, length, [&](int64_t offset, int64_t place, int64_t count) {
+            if (place >= 0) {
+                rows.push_back({offset, place, count});
+                return;
+            }
+            for (int64_t lane = 0; lane < kLanes; ++lane) {
+                std::fill_n(buffers.places + lane * strip_ + offset, count, 0.0F);
+            }
+        });
+        return rows;
+    }
+
     /// A block of channels of y at places [from, from + length) of its line.
     void split_strip(const float *y, int64_t block, int64_t from, int64_t length,
-                     const Buffers &buffers) const
+                     const std::vector<Run> &rows, const Buffers &buffers) const
     {
         const int64_t channels = std::min(kLanes, g_.out_channels - block * kLanes);
         const float *channel = y + block * kLanes * g_.y_channel;
@@ -270,17 +254,12 @@ class SignFilter final : public ProbeFilterPass {
             split(channel + from, g_.y_channel, channels, length, buffers.split);
             return;
         }
-        line_.for_runs(g_.out, from, length, [&](int64_t offset, int64_t place, int64_t run) {
-            for (int64_t lane = 0; lane < channels; ++lane) {
-                float *to = buffers.places + lane * strip_ + offset;
-                if (place >= 0) {
-                    std::copy_n(channel + lane * g_.y_channel + place, run, to);
-                }
-                else {
-                    std::fill_n(to, run, 0.0F);
-                }
+        for (int64_t lane = 0; lane < channels; ++lane, channel += g_.y_channel) {
+            for (const Run &row : rows) {
+                copy_row(channel + row.place, row.count,
+                         buffers.places + lane * strip_ + row.offset);
             }
-        });
+        }
         split(buffers.places, strip_, channels, length, buffers.split);
     }
 
@@ -291,15 +270,21 @@ class SignFilter final : public ProbeFilterPass {
         const int64_t copies = by_strips_ ? lanes_ : 1;
         parallel_for(threads_, g_.out_channels, [&](int64_t co) {
             const float *tile = sums + co / kLanes * tiles_ * kSumTile + co % kLanes * kLanes;
-            for (int64_t ci = 0; ci < g_.in_channels; ++ci) {
+            for (int64_t ci = 0; ci < g_.in_channels; ci += kLanes, tile += kSumTile) {
+                const int64_t channels = std::min(kLanes, g_.in_channels - ci);
                 float *to = dw + (co * g_.in_channels + ci) * taps;
-                const float *from = tile + ci / kLanes * kSumTile + ci % kLanes;
-                for (int64_t tap = 0; tap < taps; ++tap, from += x_blocks_ * kSumTile) {
-                    float sum = accumulate ? to[tap] : 0.0F;
+                for (int64_t tap = 0; tap < taps; ++tap) {
+                    float sum[kLanes] = {};
                     for (int64_t copy = 0; copy < copies; ++copy) {
-                        sum += from[copy * sums_count()];
+                        const float *from = tile + tap * x_blocks_ * kSumTile + copy * sums_count();
+                        for (int64_t lane = 0; lane < kLanes; ++lane) {
+                            sum[lane] += from[lane];
+                        }
                     }
-                    to[tap] = sum;
+                    for (int64_t lane = 0; lane < channels; ++lane) {
+                        float &element = to[lane * taps + tap];
+                        element = accumulate ? element + sum[lane] : sum[lane];
+                    }
                 }
             }
         });
