@@ -40,17 +40,15 @@ inline void pack_bits(const uint32_t *numbers, int64_t count, int bits, uint8_t 
 /// Reads numbers one after the other, starting at any of them.
 class BitReader {
   public:
+    /// Numbers of 0 bits are read from anywhere, a null stream included.
     BitReader(const uint8_t *stream, int64_t first, int bits)
-        : bits_(bits), mask_((uint64_t{1} << bits) - 1)
+        // first * bits may pass 64 bits only where the index itself would.
+        : next_(stream + first * bits / 8), bits_(bits), mask_((uint64_t{1} << bits) - 1)
     {
-        if (bits > 0) {
-            // first * bits may pass 64 bits only where the index itself would.
-            next_ = stream + first * bits / 8;
-            const int skip = static_cast<int>(first * bits % 8);
-            if (skip > 0) {
-                pending_ = static_cast<uint64_t>(*next_++) >> skip;
-                held_ = 8 - skip;
-            }
+        const int skip = static_cast<int>(first * bits % 8);
+        if (skip > 0) {
+            pending_ = static_cast<uint64_t>(*next_++) >> skip;
+            held_ = 8 - skip;
         }
     }
     uint32_t next()
@@ -65,7 +63,7 @@ class BitReader {
     }
 
   private:
-    const uint8_t *next_ = nullptr;
+    const uint8_t *next_;
     uint64_t pending_ = 0;
     int held_ = 0;
     int bits_;
