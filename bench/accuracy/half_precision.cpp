@@ -8,18 +8,22 @@
 // and `meets`: the r at which the estimate's error, which falls as r^(-1/2), would
 // reach each. Writes CSV to standard output; takes under a minute on one core.
 //     half_precision > half_precision.csv
-#include <xconv/xconv.h>
+#include <xconv/xconv.hpp>
 
 #include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdio>
-#include <cstdlib>
+#include <exception>
 #include <random>
-#include <string>
 #include <vector>
 
 #include "half.hpp"
+
+template <> struct xconv::Element<xconv::Float16> : xconv::ElementIs<xconv::DType::f16> {
+};
+template <> struct xconv::Element<xconv::BFloat16> : xconv::ElementIs<xconv::DType::bf16> {
+};
 
 namespace {
 
@@ -33,14 +37,6 @@ constexpr int64_t kPlane = kSize * kSize;
 constexpr int64_t kFilter = kChannels * kChannels * kKernel * kKernel;
 constexpr int kMostProbes = 4096;
 constexpr uint64_t kDraws = 8;
-
-void require(xconv_status status)
-{
-    if (status != XCONV_SUCCESS) {
-        std::fprintf(stderr, "%s: %s\n", xconv_status_name(status), xconv_last_error());
-        std::exit(1);
-    }
-}
 
 /// visit(entry of w, place in x, place in y) for every product of the convolution.
 template <class Visit> void each_product(const Visit &visit)
@@ -131,57 +127,33 @@ std::array<Data, 2> data_sets()
 
 class Layer {
   public:
-    Layer(xconv_dtype dtype, xconv_projection projection, int64_t probes)
+    Layer(xconv::DType dtype, const xconv::Scheme &scheme)
+        : plan_(xconv::Context(1),
+                xconv::Conv(dtype)
+                    .batch(kBatch)
+                    .channels(kChannels, kChannels)
+                    .in_size({kSize, kSize})
+                    .kernel(kKernel)
+                    .padding(1),
+                scheme)
     {
-        xconv_context_desc how = XCONV_CONTEXT_DESC_INIT;
-        how.threads = 1;
-        require(xconv_context_create(&how, &context_));
-        xconv_conv_desc conv = XCONV_CONV_DESC_INIT;
-        conv.rank = 2;
-        conv.dtype = dtype;
-        conv.batch = kBatch;
-        conv.in_channels = conv.out_channels = kChannels;
-        for (int axis = 0; axis < 2; ++axis) {
-            conv.in_size[axis] = kSize;
-            conv.kernel[axis] = kKernel;
-            conv.pad_begin[axis] = conv.pad_end[axis] = 1;
-        }
-        xconv_scheme_desc scheme = XCONV_SCHEME_DESC_INIT;
-        scheme.projection = projection;
-        scheme.probes = probes;
-        require(xconv_plan_create(context_, &conv, &scheme, nullptr, &plan_));
-        int64_t bytes = 0;
-        require(xconv_plan_query(plan_, XCONV_QUERY_SKETCH_BYTES, &bytes));
-        sketch_.resize(static_cast<size_t>(bytes));
-        require(xconv_plan_query(plan_, XCONV_QUERY_WORKSPACE_MAX, &bytes));
-        workspace_.resize(static_cast<size_t>(bytes));
-    }
-    Layer(const Layer &) = delete;
-    Layer &operator=(const Layer &) = delete;
-    ~Layer()
-    {
-        xconv_plan_destroy(plan_);
-        xconv_context_destroy(context_);
     }
     template <class T>
     Tensor estimate(const std::vector<T> &x, const std::vector<T> &dy, uint64_t seed)
     {
         std::vector<T> dw(kFilter);
-        require(xconv_sketch(context_, plan_, x.data(), seed, sketch_.data(), sketch_.size(),
-                             workspace_.data(), workspace_.size()));
-        require(xconv_backward_filter(context_, plan_, sketch_.data(), sketch_.size(), seed,
-                                      dy.data(), 0, dw.data(), workspace_.data(),
-                                      workspace_.size()));
+        plan_.sketch(x.data(), seed, sketch_, workspace_);
+        plan_.backward_filter(sketch_, seed, dy.data(), dw.data(), workspace_);
         return {dw.begin(), dw.end()};
     }
 
   private:
-    xconv_context *context_ = nullptr;
-    xconv_plan *plan_ = nullptr;
-    std::vector<unsigned char> sketch_, workspace_;
+    xconv::Plan plan_;
+    xconv::Buffer sketch_ = plan_.new_sketch();
+    xconv::Buffer workspace_ = plan_.new_workspace();
 };
 
-template <class T> void measure(const Data &data, xconv_dtype dtype, const char *type)
+template <class T> void measure(const Data &data, const char *type)
 {
     const Tensor unrounded = gradient(data.x, data.dy);
     const Tensor x = rounded<T>(data.x);
@@ -198,11 +170,12 @@ template <class T> void measure(const Data &data, xconv_dtype dtype, const char 
     }
     const struct {
         const char *name;
-        xconv_projection projection;
-    } projections[] = {{"dense", XCONV_DENSE}, {"independent", XCONV_INDEPENDENT}};
-    for (const auto &[name, projection] : projections) {
+        xconv::Scheme (*scheme)(int64_t probes, xconv::Distribution z);
+    } projections[] = {{"dense", xconv::Scheme::dense},
+                       {"independent", xconv::Scheme::independent}};
+    for (const auto &[name, scheme] : projections) {
         for (int probes = 4; probes <= kMostProbes; probes *= 2) {
-            Layer layer(dtype, projection, probes);
+            Layer layer(xconv::dtype_of<T>(), scheme(probes, xconv::Distribution::rademacher));
             double squares = 0;
             for (uint64_t seed = 0; seed < kDraws; ++seed) {
                 const double error = relative_error(layer.estimate(x_in, dy_in, seed), exact);
@@ -218,15 +191,26 @@ template <class T> void measure(const Data &data, xconv_dtype dtype, const char 
     }
 }
 
-} // namespace
-
-int main()
+void measure_all()
 {
     std::printf("data,type,projection,r,error,stored,meets_stored,tensors,meets_tensors,summed,"
                 "meets_summed\n");
     for (const Data &data : data_sets()) {
-        measure<xconv::Float16>(data, XCONV_F16, "f16");
-        measure<xconv::BFloat16>(data, XCONV_BF16, "bf16");
-        measure<float>(data, XCONV_F32, "f32");
+        measure<xconv::Float16>(data, "f16");
+        measure<xconv::BFloat16>(data, "bf16");
+        measure<float>(data, "f32");
+    }
+}
+
+} // namespace
+
+int main()
+{
+    try {
+        measure_all();
+    }
+    catch (const std::exception &error) {
+        std::fprintf(stderr, "half_precision: %s\n", error.what());
+        return 1;
     }
 }
