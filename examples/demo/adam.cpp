@@ -11,7 +11,7 @@ constexpr float kEpsilon = 1e-8F;
 
 } // namespace
 
-Adam::Adam(std::vector<Parameter *> parameters, double learning_rate)
+Adam::Adam(const std::vector<Parameter *> &parameters, double learning_rate)
     : learning_rate_(learning_rate)
 {
     for (Parameter *parameter : parameters) {

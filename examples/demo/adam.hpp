@@ -1,7 +1,7 @@
 // The Adam optimiser (Kingma and Ba, 2015) with its usual constants.
 #pragma once
 
-#include <span>
+#include <cstddef>
 #include <vector>
 
 namespace demo {
@@ -16,7 +16,7 @@ struct Parameter {
 
 class Adam {
   public:
-    Adam(std::vector<Parameter *> parameters, double learning_rate);
+    Adam(const std::vector<Parameter *> &parameters, double learning_rate);
 
     /// Move every parameter by its gradient.
     void step();

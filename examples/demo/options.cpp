@@ -98,6 +98,7 @@ std::vector<Scheme> choose_schemes(const Text &text)
     const auto distribution = parse_distribution(text.distribution);
     const int64_t probes = text.probes != 0 ? text.probes : kDefaultProbes;
     std::vector<Scheme> schemes;
+    schemes.reserve(wanted.size());
     for (const std::string &name : wanted)
         schemes.push_back(parse_scheme(name, probes, distribution));
     return schemes;
