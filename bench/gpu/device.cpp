@@ -86,9 +86,9 @@ Timing time_calls(cudaStream_t stream, const std::function<void()> &call, int re
     const double once = std::max(time_series(stream, call, 2), 1e-7);
     Timing timing;
     timing.calls = static_cast<int>(std::clamp(series / once, 1.0, 10000.0));
-    std::vector<double> seconds;
-    for (int i = 0; i < repetitions; ++i) {
-        seconds.push_back(time_series(stream, call, timing.calls));
+    std::vector<double> seconds(static_cast<size_t>(repetitions));
+    for (double &each : seconds) {
+        each = time_series(stream, call, timing.calls);
     }
     std::sort(seconds.begin(), seconds.end());
     timing.median = seconds[seconds.size() / 2];

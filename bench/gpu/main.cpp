@@ -145,7 +145,7 @@ int list(const std::vector<bench::Case> &cases)
     return cases.empty() ? 1 : 0;
 }
 
-int run(const Arguments &arguments)
+int time_cases(const Arguments &arguments)
 {
     const std::vector<bench::Case> cases = cases_of(arguments);
     if (arguments.list) {
@@ -174,22 +174,34 @@ int run(const Arguments &arguments)
     return good ? 0 : 1;
 }
 
-} // namespace
-
-int main(int argc, char **argv)
+/// The exit status.
+int run(int argc, char **argv)
 {
-    CLI::App app("Times XConv on a GPU against cuDNN.");
+    CLI::App app("Times XConv on a GPU against cuDNN.", "xconv_gpu_bench");
     Arguments arguments;
     app.add_option("files", arguments.files, "files of cases, see bench/README.md")->required();
     app.add_option("--out", arguments.out, "store the results as JSON");
     app.add_flag("--list", arguments.list, "time nothing: print the cases");
     app.add_flag("--tf32", arguments.allow_tf32, "allow TF32, to XConv and to cuDNN");
-    app.add_option("--repetitions", arguments.repetitions, "series of calls for each row");
+    app.add_option("--repetitions", arguments.repetitions, "series of calls for each row")
+        ->check(CLI::Range(1, 1000));
     app.add_option("--series", arguments.series, "seconds of a series, at least");
     app.add_option("--budget", arguments.budget, "seconds after which no case is begun; 0 = none");
-    CLI11_PARSE(app, argc, argv);
     try {
-        return run(arguments);
+        app.parse(argc, argv);
+    }
+    catch (const CLI::ParseError &error) {
+        return app.exit(error);
+    }
+    return time_cases(arguments);
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    try {
+        return run(argc, argv);
     }
     catch (const std::exception &error) {
         std::fprintf(stderr, "xconv_gpu_bench: %s\n", error.what());
