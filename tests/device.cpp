@@ -1,5 +1,6 @@
 #include "device.hpp"
 
+#include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
 #include <string>
@@ -59,10 +60,16 @@ void DeviceMemory::write(const void *from)
     require(cudaMemcpy(data_, from, bytes_, cudaMemcpyHostToDevice), "cudaMemcpy");
 }
 
-void DeviceMemory::read(void *to) const
+void DeviceMemory::read(void *to) const noexcept
 {
-    require(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
-    require(cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost), "cudaMemcpy");
+    cudaError_t result = cudaDeviceSynchronize();
+    if (result == cudaSuccess) {
+        result = cudaMemcpy(to, data_, bytes_, cudaMemcpyDeviceToHost);
+    }
+    if (result != cudaSuccess) {
+        std::fprintf(stderr, "results cannot be read: %s\n", cudaGetErrorString(result));
+        std::abort();
+    }
 }
 
 #else
@@ -82,7 +89,7 @@ DeviceMemory::~DeviceMemory() = default;
 
 void DeviceMemory::write(const void * /*from*/) {}
 
-void DeviceMemory::read(void * /*to*/) const {}
+void DeviceMemory::read(void * /*to*/) const noexcept {}
 
 #endif
 

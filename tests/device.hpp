@@ -23,8 +23,9 @@ class DeviceMemory {
     DeviceMemory &operator=(const DeviceMemory &) = delete;
     void *data() const { return data_; }
     void write(const void *from);
-    /// Waits for the device's work first.
-    void read(void *to) const;
+    /// Waits for the device's work first. Ends the program where that failed: the
+    /// device is lost then, and destructors, which read results back, cannot throw.
+    void read(void *to) const noexcept;
 
     /// False where the device works on the host's memory as it is.
     static bool is_apart();
