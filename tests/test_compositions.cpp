@@ -1,21 +1,14 @@
 // Mean deflation and few-bit storage, around every projection: unbiased in all
-// combinations, and the right size.
-#include <algorithm>
+// combinations.
 #include <vector>
 
-#include "cases.hpp"
 #include "catch.hpp"
 #include "estimator.hpp"
 #include "support.hpp"
 #include "unbiased.hpp"
 
 using estimator::few_bits;
-using oracle::Conv;
-using support::Bytes;
-using support::Layer;
-using support::Random;
 using support::Scheme;
-using support::to;
 
 namespace {
 

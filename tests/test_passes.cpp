@@ -23,7 +23,6 @@ using support::Layer;
 using support::Random;
 using support::require_close;
 using support::to;
-using support::widen;
 
 namespace {
 

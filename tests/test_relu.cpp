@@ -6,7 +6,6 @@
 #include "oracle.hpp"
 #include "support.hpp"
 
-using oracle::Tensor;
 using support::BF16;
 using support::Context;
 using support::dtype_of;

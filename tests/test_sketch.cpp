@@ -17,7 +17,6 @@ using support::Layer;
 using support::Random;
 using support::same_bits;
 using support::Scheme;
-using support::to;
 
 namespace {
 
