@@ -26,8 +26,10 @@ using FilterDesc = dnnl::convolution_backward_weights::primitive_desc;
 // Winograd is left out on purpose: it rounds worse, and not at all to integers.
 inline constexpr auto kAlgorithm = dnnl::algorithm::convolution_direct;
 
-// All three return an empty descriptor when there is no implementation.
+// The three `..._desc` return an empty descriptor when there is no implementation.
 #if DNNL_VERSION_MAJOR >= 3
+
+inline dnnl::memory::data_type type_of(const MemoryDesc &desc) { return desc.get_data_type(); }
 
 inline ForwardDesc forward_desc(const dnnl::engine &engine, const ConvShape &c,
                                 const ConvLayouts &l, const dnnl::primitive_attr &attr)
@@ -56,6 +58,8 @@ inline FilterDesc filter_desc(const dnnl::engine &engine, const ConvShape &c, co
 }
 
 #else
+
+inline dnnl::memory::data_type type_of(const MemoryDesc &desc) { return desc.data_type(); }
 
 inline ForwardDesc forward_desc(const dnnl::engine &engine, const ConvShape &c,
                                 const ConvLayouts &l, const dnnl::primitive_attr &attr)

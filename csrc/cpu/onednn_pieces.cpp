@@ -223,7 +223,7 @@ Relayout::Relayout(const dnnl::engine &engine, const MemoryDesc &from, const Mem
         attr.set_post_ops(add);
     }
     const dnnl::reorder::primitive_desc desc(engine, from, engine, to, attr);
-    if (from.data_type() != to.data_type() &&
+    if (type_of(from) != type_of(to) &&
         std::string_view(desc.impl_info_str()).substr(0, 3) != "jit") {
         // Element by element: conv_widened.cpp is much faster.
         throw dnnl::error(dnnl_unimplemented, "a slow change of type");
