@@ -81,11 +81,11 @@ int main(void)
             one[i] = (double)dw[i];
             mean[i] += one[i];
         }
-        spread += distance2(one, 1.0) / DRAWS;
+        spread += distance2(one, 1.0) / (double)DRAWS;
     }
     /* Independent unbiased estimates: the mean of n is sqrt(n) times closer. Any
      * bias would stay. A quarter more than that is left to chance. */
-    const double closer = sqrt(spread / distance2(mean, 1.0 / DRAWS));
+    const double closer = sqrt(spread / distance2(mean, 1.0 / (double)DRAWS));
     printf("x has %zu bytes, its sketch %lld\n", sizeof x, (long long)kept);
     printf("the mean of %d estimates is %.1f times closer than one; %.1f expected\n", DRAWS, closer,
            sqrt(DRAWS));
