@@ -36,12 +36,14 @@ double per_filter_entry(const Conv &conv)
 
 double per_output(const Conv &conv)
 {
-    return static_cast<double>(conv.in_channels / conv.groups * product(conv.kernel));
+    const int64_t channels = conv.in_channels / conv.groups;
+    return static_cast<double>(channels * product(conv.kernel));
 }
 
 double per_input(const Conv &conv)
 {
-    return static_cast<double>(conv.out_channels / conv.groups * product(conv.kernel));
+    const int64_t channels = conv.out_channels / conv.groups;
+    return static_cast<double>(channels * product(conv.kernel));
 }
 
 struct Data {

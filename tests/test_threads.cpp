@@ -28,6 +28,7 @@ template <class Body> void on_threads(const Body &body)
 {
     std::atomic<int> waiting{kThreads};
     std::vector<std::thread> threads;
+    threads.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
         threads.emplace_back([&, t] {
             --waiting;
@@ -88,6 +89,7 @@ TEST_CASE("threads create and use plans of their own", "[threads]")
     const Scheme scheme{XCONV_DENSE, XCONV_RADEMACHER, 6};
     const Context context(1);
     std::vector<Conv> convs;
+    convs.reserve(kThreads);
     for (int t = 0; t < kThreads; ++t) {
         convs.push_back(cases::conv2d(1 + t % 3, 4, 3, 5 + t, 3, 1));
     }
