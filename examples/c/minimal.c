@@ -49,10 +49,8 @@ int main(void)
     fill(w, W, -0.5F, 0.5F);
     fill(dy, Y, -1.0F, 1.0F);
 
-    xconv_context *context = NULL;
-    check(xconv_context_create(NULL, &context));
-
     uint64_t seed = 1;
+    xconv_context *context = NULL;
     xconv_plan *plan = NULL;
     int64_t kept = 0, scratch = 0;
     /* clang-format off: short enough for the README */
@@ -62,6 +60,7 @@ int main(void)
         .in_channels = IN, .out_channels = OUT, .in_size = {SIZE, SIZE}, .kernel = {3, 3},
         .stride = {1, 1},  .dilation = {1, 1},  .pad_begin = {1, 1},     .pad_end = {1, 1}};
     xconv_scheme_desc scheme = {sizeof scheme, XCONV_DENSE, XCONV_RADEMACHER, .probes = 32};
+    check(xconv_context_create(NULL, &context));
     check(xconv_plan_create(context, &conv, &scheme, NULL, &plan));
     check(xconv_plan_query(plan, XCONV_QUERY_SKETCH_BYTES, &kept));
     check(xconv_plan_query(plan, XCONV_QUERY_WORKSPACE_MAX, &scratch));
