@@ -17,6 +17,15 @@ char *last_message() noexcept
     return message;
 }
 
+bool overlap(const Region &a, const Region &b)
+{
+    const auto begin_a = reinterpret_cast<uintptr_t>(a.data);
+    const auto begin_b = reinterpret_cast<uintptr_t>(b.data);
+    return a.data != nullptr && b.data != nullptr &&
+           begin_a < begin_b + static_cast<uint64_t>(b.bytes) &&
+           begin_b < begin_a + static_cast<uint64_t>(a.bytes);
+}
+
 } // namespace
 
 void remember(const char *function, const char *message) noexcept
@@ -84,6 +93,20 @@ void *require_workspace(const Backend &on, void *workspace, size_t size, int64_t
     const auto address = reinterpret_cast<uintptr_t>(workspace);
     constexpr auto alignment = static_cast<uintptr_t>(kAlignment);
     return static_cast<std::byte *>(workspace) + (alignment - address % alignment) % alignment;
+}
+
+void require_apart(std::initializer_list<Region> outputs, std::initializer_list<Region> inputs)
+{
+    for (const Region *output = outputs.begin(); output != outputs.end(); ++output) {
+        const auto refuse = [output](const Region &other) {
+            if (overlap(*output, other)) {
+                fail(XCONV_INVALID_ARGUMENT, "{} = {}: its {} bytes overlap {} = {}",
+                     output->argument, output->data, output->bytes, other.argument, other.data);
+            }
+        };
+        std::for_each(output + 1, outputs.end(), refuse);
+        std::for_each(inputs.begin(), inputs.end(), refuse);
+    }
 }
 
 void require_zero_tail(const unsigned char *tail, size_t size, const char *argument)

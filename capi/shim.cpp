@@ -202,19 +202,26 @@ xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan,
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
-        require_tensor(on, x, dtype, "x");
-        require_tensor(on, w, dtype, "w");
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
+        require_tensor(on, x, g.dtype, "x");
+        require_tensor(on, w, g.dtype, "w");
         if (bias != nullptr) {
-            require_tensor(on, bias, dtype, "bias");
+            require_tensor(on, bias, g.dtype, "bias");
         }
-        require_tensor(on, y, dtype, "y");
+        require_tensor(on, y, g.dtype, "y");
         if (sketch != nullptr || sketch_bytes != 0) {
             require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-            require_tensor(on, sketch, compute_dtype(dtype), "sketch");
+            require_tensor(on, sketch, compute_dtype(g.dtype), "sketch");
         }
         void *scratch =
             require_workspace(on, workspace, workspace_bytes, checked.forward_workspace());
+        require_apart({{y, g.y_count() * bytes, "y"},
+                       {sketch, checked.sketch_bytes(), "sketch"},
+                       {workspace, checked.forward_workspace(), "workspace"}},
+                      {{x, g.x_count() * bytes, "x"},
+                       {w, g.w_count() * bytes, "w"},
+                       {bias, g.out_channels * bytes, "bias"}});
         checked.forward(on, x, w, bias, y, scratch);
         if (sketch != nullptr) {
             checked.sketch(on, x, seed, sketch, scratch);
@@ -229,12 +236,16 @@ xconv_status xconv_sketch(const xconv_context *context, const xconv_plan *plan, 
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
-        require_tensor(on, x, dtype, "x");
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
+        require_tensor(on, x, g.dtype, "x");
         require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(on, sketch, compute_dtype(dtype), "sketch");
+        require_tensor(on, sketch, compute_dtype(g.dtype), "sketch");
         void *scratch =
             require_workspace(on, workspace, workspace_bytes, checked.sketch_workspace());
+        require_apart({{sketch, checked.sketch_bytes(), "sketch"},
+                       {workspace, checked.sketch_workspace(), "workspace"}},
+                      {{x, g.x_count() * bytes, "x"}});
         checked.sketch(on, x, seed, sketch, scratch);
     });
 }
@@ -247,13 +258,18 @@ xconv_status xconv_backward_filter(const xconv_context *context, const xconv_pla
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
         require_buffer(on, sketch, sketch_bytes, checked.sketch_bytes(), "sketch");
-        require_tensor(on, sketch, compute_dtype(dtype), "sketch");
-        require_tensor(on, dy, dtype, "dy");
+        require_tensor(on, sketch, compute_dtype(g.dtype), "sketch");
+        require_tensor(on, dy, g.dtype, "dy");
         require_tensor(on, dw, checked.dw_dtype(), "dw");
         void *scratch =
             require_workspace(on, workspace, workspace_bytes, checked.backward_filter_workspace());
+        require_apart(
+            {{dw, g.w_count() * element_bytes(checked.dw_dtype()), "dw"},
+             {workspace, checked.backward_filter_workspace(), "workspace"}},
+            {{sketch, checked.sketch_bytes(), "sketch"}, {dy, g.y_count() * bytes, "dy"}});
         checked.backward_filter(on, sketch, seed, dy, checked_beta(beta), dw, scratch);
     });
 }
@@ -265,12 +281,16 @@ xconv_status xconv_backward_filter_exact(const xconv_context *context, const xco
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
-        require_tensor(on, x, dtype, "x");
-        require_tensor(on, dy, dtype, "dy");
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
+        require_tensor(on, x, g.dtype, "x");
+        require_tensor(on, dy, g.dtype, "dy");
         require_tensor(on, dw, checked.dw_dtype(), "dw");
         void *scratch = require_workspace(on, workspace, workspace_bytes,
                                           checked.backward_filter_exact_workspace());
+        require_apart({{dw, g.w_count() * element_bytes(checked.dw_dtype()), "dw"},
+                       {workspace, checked.backward_filter_exact_workspace(), "workspace"}},
+                      {{x, g.x_count() * bytes, "x"}, {dy, g.y_count() * bytes, "dy"}});
         checked.backward_filter_exact(on, x, dy, checked_beta(beta), dw, scratch);
     });
 }
@@ -282,12 +302,16 @@ xconv_status xconv_backward_data(const xconv_context *context, const xconv_plan 
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
-        require_tensor(on, w, dtype, "w");
-        require_tensor(on, dy, dtype, "dy");
-        require_tensor(on, dx, dtype, "dx");
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
+        require_tensor(on, w, g.dtype, "w");
+        require_tensor(on, dy, g.dtype, "dy");
+        require_tensor(on, dx, g.dtype, "dx");
         void *scratch =
             require_workspace(on, workspace, workspace_bytes, checked.backward_data_workspace());
+        require_apart({{dx, g.x_count() * bytes, "dx"},
+                       {workspace, checked.backward_data_workspace(), "workspace"}},
+                      {{w, g.w_count() * bytes, "w"}, {dy, g.y_count() * bytes, "dy"}});
         checked.backward_data(on, w, dy, dx, scratch);
     });
 }
@@ -298,9 +322,12 @@ xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan 
     return guard(__func__, [&] {
         const ActiveBackend on(backend_of(context));
         const Plan &checked = plan_on(on, plan);
-        const Dtype dtype = checked.geometry().dtype;
-        require_tensor(on, dy, dtype, "dy");
+        const ConvGeometry &g = checked.geometry();
+        const int64_t bytes = element_bytes(g.dtype);
+        require_tensor(on, dy, g.dtype, "dy");
         require_tensor(on, db, checked.dw_dtype(), "db");
+        require_apart({{db, g.out_channels * element_bytes(checked.dw_dtype()), "db"}},
+                      {{dy, g.y_count() * bytes, "dy"}});
         checked.backward_bias(on, dy, checked_beta(beta), db);
     });
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <initializer_list>
 #include <memory>
 #include <type_traits>
 
@@ -63,6 +64,16 @@ void require_buffer(const Backend &on, const void *pointer, size_t size, int64_t
 
 /// The aligned start of a long enough workspace.
 void *require_workspace(const Backend &on, void *workspace, size_t size, int64_t needed);
+
+/// Memory that a call touches; none where the argument is null.
+struct Region {
+    const void *data;
+    int64_t bytes;
+    const char *argument;
+};
+
+/// Throw if an output shares memory with an input or with another output.
+void require_apart(std::initializer_list<Region> outputs, std::initializer_list<Region> inputs);
 
 /// Throw unless all `size` bytes from `tail` are zero.
 void require_zero_tail(const unsigned char *tail, size_t size, const char *argument);

@@ -96,6 +96,10 @@ xconv_status xconv_advise(const xconv_context *context, const xconv_conv_desc *c
         require(count, "count");
         const Advisor advisor(on, geometry, request);
         void *scratch = require_workspace(on, workspace, workspace_bytes, advisor.workspace());
+        const int64_t element = element_bytes(geometry.dtype);
+        require_apart(
+            {{workspace, advisor.workspace(), "workspace"}},
+            {{x, geometry.x_count() * element, "x"}, {dy, geometry.y_count() * element, "dy"}});
         const Advised advised = advisor.run(x, dy, scratch);
         write_entries(advised.schemes, advice, entry_bytes);
         *count = advised.schemes.size();

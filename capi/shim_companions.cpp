@@ -28,6 +28,10 @@ void check_slope(double negative_slope)
     }
 }
 
+int64_t x_bytes(const PoolGeometry &g) { return g.planes * g.in_points() * element_bytes(g.dtype); }
+
+int64_t y_bytes(const PoolGeometry &g) { return g.out_count() * element_bytes(g.dtype); }
+
 int64_t query_pool(const PoolGeometry &g, xconv_pool_query query)
 {
     switch (query) {
@@ -41,6 +45,14 @@ int64_t query_pool(const PoolGeometry &g, xconv_pool_query query)
         return g.index_bytes();
     default:
         fail(XCONV_INVALID_ARGUMENT, "query = {}: not an xconv_pool_query", query);
+    }
+}
+
+/// One array may be another, and otherwise must not meet it.
+void require_same_or_apart(const Region &output, const Region &input)
+{
+    if (output.data != input.data) {
+        require_apart({output}, {input});
     }
 }
 
@@ -91,6 +103,9 @@ xconv_status xconv_relu_forward(const xconv_context *context, xconv_dtype dtype,
         }
         require_tensor(on, x, type, "x");
         require_tensor(on, y, type, "y");
+        const int64_t bytes = count * element_bytes(type);
+        require_same_or_apart({y, bytes, "y"}, {x, bytes, "x"});
+        require_apart({{mask, mask_bytes_of(count), "mask"}}, {{x, bytes, "x"}, {y, bytes, "y"}});
         on.relu_forward(type, count, negative_slope, ceiling, x, y, as_bytes(mask));
     });
 }
@@ -111,6 +126,9 @@ xconv_status xconv_relu_backward(const xconv_context *context, xconv_dtype dtype
         }
         require_tensor(on, dy, type, "dy");
         require_tensor(on, dx, type, "dx");
+        const int64_t bytes = count * element_bytes(type);
+        require_same_or_apart({dx, bytes, "dx"}, {dy, bytes, "dy"});
+        require_apart({{dx, bytes, "dx"}}, {{mask, mask_bytes_of(count), "mask"}});
         on.relu_backward(type, count, negative_slope, as_bytes(mask), dy, dx);
     });
 }
@@ -137,6 +155,8 @@ xconv_status xconv_maxpool_forward(const xconv_context *context, const xconv_poo
         if (index != nullptr || index_bytes != 0) {
             require_buffer(on, index, index_bytes, geometry.index_bytes(), "index");
         }
+        require_apart({{y, y_bytes(geometry), "y"}, {index, geometry.index_bytes(), "index"}},
+                      {{x, x_bytes(geometry), "x"}});
         on.maxpool_forward(geometry, x, y, as_bytes(index));
     });
 }
@@ -151,6 +171,8 @@ xconv_status xconv_maxpool_backward(const xconv_context *context, const xconv_po
         require_buffer(on, index, index_bytes, geometry.index_bytes(), "index");
         require_tensor(on, dy, geometry.dtype, "dy");
         require_tensor(on, dx, geometry.dtype, "dx");
+        require_apart({{dx, x_bytes(geometry), "dx"}},
+                      {{index, geometry.index_bytes(), "index"}, {dy, y_bytes(geometry), "dy"}});
         on.maxpool_backward(geometry, as_bytes(index), dy, dx);
     });
 }

@@ -254,6 +254,62 @@ static void test_bad_numbers(const struct arguments *good, const unsigned char *
     }
 }
 
+/* An output that begins inside another argument. */
+static void test_overlaps(const struct arguments *good, const unsigned char *memory)
+{
+#define OVERLAP(name, output, other) OVERLAP_NAMED(name, output, other, #output)
+#define OVERLAP_NAMED(name, output, other, word)                                                   \
+    {                                                                                              \
+        {CALL(name), {0, 0, 0}, XCONV_INVALID_ARGUMENT, word, "overlap"},                          \
+            offsetof(struct arguments, output), offsetof(struct arguments, other)                  \
+    }
+    static const struct {
+        struct call_row row;
+        size_t output, other;
+    } rows[] = {
+        OVERLAP(forward, y, x),
+        OVERLAP(forward, y, w),
+        OVERLAP(forward, y, bias),
+        OVERLAP(forward, sketch, x),
+        OVERLAP(forward, y, sketch),
+        OVERLAP(forward, workspace, x),
+        OVERLAP(sketch, sketch, x),
+        OVERLAP(sketch, workspace, x),
+        OVERLAP(backward_filter, dw, sketch),
+        OVERLAP(backward_filter, dw, dy),
+        OVERLAP(backward_filter, workspace, sketch),
+        OVERLAP(backward_filter_exact, dw, x),
+        OVERLAP(backward_filter_exact, workspace, dy),
+        OVERLAP(backward_data, dx, dy),
+        OVERLAP(backward_data, dx, w),
+        OVERLAP(backward_data, workspace, dy),
+        OVERLAP(backward_bias, db, dy),
+        OVERLAP(relu_forward, y, x),
+        OVERLAP(relu_forward, mask, x),
+        OVERLAP(relu_forward, mask, y),
+        OVERLAP(relu_backward, dx, dy),
+        OVERLAP(relu_backward, dx, mask),
+        OVERLAP(maxpool_forward, y, x),
+        OVERLAP(maxpool_forward, index, x),
+        OVERLAP(maxpool_backward, dx, dy),
+        OVERLAP(maxpool_backward, dx, index),
+        OVERLAP_NAMED(advise, scratch, x, "workspace"),
+        OVERLAP_NAMED(advise, scratch, dy, "workspace"),
+    };
+#undef OVERLAP_NAMED
+#undef OVERLAP
+    size_t i;
+    for (i = 0; i < COUNT(rows); ++i) {
+        struct arguments a = *good;
+        char *arguments = (char *)&a;
+        char *other;
+        memcpy(&other, arguments + rows[i].other, sizeof other);
+        other += sizeof(float);
+        memcpy(arguments + rows[i].output, &other, sizeof other);
+        check_call(&rows[i].row, &a, memory);
+    }
+}
+
 /* A plan for one thread on a context of two. */
 static void test_mismatch(const struct arguments *good, const unsigned char *memory)
 {
@@ -351,6 +407,7 @@ void test_calls(const xconv_context *context)
         check_call(&call_rows[i], &a, memory);
     }
     test_bad_numbers(&good, memory);
+    test_overlaps(&good, memory);
     test_mismatch(&good, memory);
     test_short_workspaces(&good, memory);
     test_good_arguments(&good); /* last: it writes */

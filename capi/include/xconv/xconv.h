@@ -17,7 +17,8 @@
  *    (The same bytes are Julia's WHCN.) Arrays of spatial sizes list the axes
  *    in that order too: {D, H, W}, {H, W} or {W}.
  *  - Pointers live in the memory of the context's device and are aligned to
- *    their element type. Inputs and outputs do not overlap unless said so.
+ *    their element type. Outputs and workspace must not overlap anything else
+ *    unless said so.
  *  - Every function that can fail returns an xconv_status and never throws,
  *    prints or aborts. After a failure xconv_last_error() says which argument
  *    was wrong and what value it had, and no output has been touched; only
@@ -124,7 +125,8 @@ enum {
 };
 
 /* Order in which backward_filter contracts sketch, z and dy. It changes time
- * and workspace, not the estimate (but for rounding). */
+ * and workspace, not the estimate (but for rounding). XCONV_IDENTITY, which has
+ * no z, is contracted x first. */
 typedef int32_t xconv_contraction;
 enum {
     XCONV_CONTRACTION_AUTO = 0, /* the cheaper, by a cost model */
