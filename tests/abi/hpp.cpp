@@ -133,6 +133,8 @@ void queries()
 void errors()
 {
     const xconv::Context cpu(1);
+    refused(XCONV_INVALID_ARGUMENT, "in_size",
+            [&] { Plan(cpu, Conv().batch(1).channels(1, 1).kernel(3)); });
     refused(XCONV_INVALID_ARGUMENT, "kernel", [&] {
         Plan(cpu, Conv().batch(1).channels(1, 1).in_size({4, 4}).kernel({3, 3, 3}));
     });
@@ -257,7 +259,7 @@ static_assert(xconv::dtype_of<Half>() == DType::f16 && xconv::element_size(DType
 
 void sixteen_bits()
 {
-    const auto conv = Conv(xconv::dtype_of<Half>()).float32_dw();
+    const auto conv = Conv(xconv::dtype_of<Half>()).in_size({3}).float32_dw();
     expect(conv.dw_dtype() == DType::f32 && conv.desc().float32_dw == 1, "dw in float");
     expect(Conv(DType::bf16).dw_dtype() == DType::bf16, "dw is of the tensors' type by itself");
     const Plan plan(xconv::Context(1), small_conv<double>());

@@ -159,6 +159,8 @@ template <class Self> class Window {
     /// Write all of this to a C descriptor.
     template <class Desc> void store(Desc &desc) const
     {
+        if (rank() == 0)
+            throw error(XCONV_INVALID_ARGUMENT, "xconv: in_size has not been given");
         desc.dtype = static_cast<xconv_dtype>(dtype_);
         desc.rank = rank();
         in_size_.store(desc.rank, "in_size", desc.in_size);
@@ -198,7 +200,8 @@ class Conv : public detail::Window<Conv> {
         return desc_.float32_dw != 0 ? DType::f32 : dtype();
     }
 
-    /// The C descriptor; throws when two settings differ in their number of axes.
+    /// The C descriptor; throws without in_size, and when two settings differ in
+    /// their number of axes.
     [[nodiscard]] xconv_conv_desc desc() const
     {
         xconv_conv_desc desc = desc_;
@@ -220,7 +223,8 @@ class Pool : public detail::Window<Pool> {
     Pool &batch(int64_t count) { return set(desc_.batch, count); }
     Pool &channels(int64_t count) { return set(desc_.channels, count); }
 
-    /// The C descriptor; throws when two settings differ in their number of axes.
+    /// The C descriptor; throws without in_size, and when two settings differ in
+    /// their number of axes.
     [[nodiscard]] xconv_pool_desc desc() const
     {
         xconv_pool_desc desc = desc_;
