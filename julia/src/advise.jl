@@ -51,8 +51,7 @@ are left out. Recommended is, of those that no other beats in both, the one with
 fewest bytes within `max_noise`, or else the least noise within `budget_bytes`, or else
 the fewest bytes with a noise below that of the batch.
 
-
-    XConv.advise(model, batch, loss; budget, seconds=60, draws=0, seed=0,
+    XConv.advise(model, batch, loss; budget, seconds=60, draws=4, seed=0,
                  skip_first=true, select=layer -> true) -> ModelAdvice
 
 Choose a scheme for every convolution of a Flux model such that everything that is kept

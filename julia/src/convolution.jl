@@ -222,9 +222,10 @@ function ∇conv_filter!(dw::AbstractArray{<:Any,M}, x::AbstractArray{T,M}, dy::
 end
 
 function check_gradients(p::Plan, dw, dy::AbstractArray{T}, rank::Val) where {T}
+    # dy first: who gives no dw has one of dy's type.
+    check_array(dy, p.device, p.conv.dtype, ysize(p, rank), "dy")
     check_output(dw, "dw")
     check_array(dw, p.device, dw_dtype(p), wsize(p, rank), "dw")
-    check_array(dy, p.device, p.conv.dtype, ysize(p, rank), "dy")
 end
 
 dw_dtype(p::Plan) = p.conv.float32_dw == 0 ? p.conv.dtype : XCONV_F32

@@ -68,7 +68,7 @@ function exact(args...)
 end
 
 """
-    memory_report([io], model, x; scheme=Probe(64), loss=sum)
+    memory_report([io], model, x; scheme=Probe(64))
 
 Print, layer by layer, the bytes kept for the backward pass before and after
 conversion, and return them as a vector of named tuples. They are measured: the

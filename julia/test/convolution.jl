@@ -168,7 +168,12 @@ end
     @test_throws DimensionMismatch XConv.∇conv_data(zeros(Float32, 8, 8, 2, 2), w, x)
     s = XConv.sketch(x, w; scheme=Probe(2))
     @test_throws DimensionMismatch XConv.∇conv_filter(s, zeros(Float32, 8, 8, 2, 2))
-    @test_throws ArgumentError XConv.∇conv_filter(s, zeros(Float64, 6, 6, 2, 2))
+    err = try
+        XConv.∇conv_filter(s, zeros(Float64, 6, 6, 2, 2))
+    catch err
+        err
+    end
+    @test err isa ArgumentError && occursin("dy is an array of Float64", err.msg)
 
     # What only the library can know comes back as its status and its words.
     err = try
