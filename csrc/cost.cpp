@@ -13,10 +13,6 @@ constexpr double kElementCost = 24;      // reading and reordering one element
 constexpr double kProductSlowdown = 1.5; // our products against the convolution's
 constexpr double kWriteCost = 8;         // writing one element
 
-} // namespace
-
-namespace {
-
 double padded_filter_cost(const ConvGeometry &geometry, int64_t channel_block, double multiply_add)
 {
     const auto in = static_cast<double>(round_up(geometry.in_per_group(), channel_block));
