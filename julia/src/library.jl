@@ -15,7 +15,8 @@ Base.showerror(io::IO, e::LibraryError) = print(io, "XConv: ", e.message)
 
 const HELP = """
 Build it with
-    cmake -S <xconv> -B <xconv>/build && cmake --build <xconv>/build
+    cmake -S <xconv> -B <xconv>/build -DXCONV_TESTS=OFF -DXCONV_EXAMPLES=OFF -DXCONV_BENCH=OFF
+    cmake --build <xconv>/build
 where <xconv> is the directory that holds this package's julia/ folder, or point
 the environment variable XCONV_LIBRARY (or the preference "library" of XConv) to
 an existing libxconv.$(Libdl.dlext)."""
