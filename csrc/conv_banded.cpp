@@ -102,19 +102,29 @@ class BandedFilter final : public FilterPass {
     Bands<FilterPass> bands_;
 };
 
+/// oneDNN prepares a pass in a time that grows with the square of its rows: a few
+/// hundredths of a second for a line of so many points, 10 s for a million.
+constexpr int64_t kMostRows = int64_t{1} << 16;
+
 /// Halve the bands until a pass fits, or they cannot be halved.
 template <class Banded, class PassType>
 std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_t workspace_limit,
                               std::vector<Band> (*cut)(const ConvGeometry &, int64_t),
                               const PassFactory<PassType> &make)
 {
-    auto whole = make(geometry, workspace_limit);
-    if (whole->workspace() <= workspace_limit || !can_band(geometry)) {
-        return whole;
+    std::unique_ptr<PassType> whole;
+    if (rows <= kMostRows || !can_band(geometry)) {
+        whole = make(geometry, workspace_limit);
+        if (whole->workspace() <= workspace_limit || !can_band(geometry)) {
+            return whole;
+        }
     }
     const int64_t least = least_band_rows(rows);
     while (rows > least) {
         rows = std::max((rows + 1) / 2, least);
+        if (rows > std::max(kMostRows, least)) {
+            continue;
+        }
         Bands<PassType> bands(cut(geometry, rows), workspace_limit, make);
         if (bands.workspace() <= workspace_limit || rows == least) {
             return std::make_unique<Banded>(std::move(bands));

@@ -171,6 +171,17 @@ TEMPLATE_TEST_CASE("exact passes meet the oracle on random geometries", "[passes
     }
 }
 
+TEST_CASE("exact passes meet the oracle on lines that are cut for their length", "[passes]")
+{
+    Conv conv = cases::conv2d(2, 1, 2, 1, 1, 0);
+    conv.rank = 1;
+    conv.in[2] = 300000;
+    conv.kernel[2] = 4;
+    conv.stride[2] = 2;
+    conv.pad_begin[2] = 3;
+    check_all<float>(conv, 2, 42);
+}
+
 TEMPLATE_TEST_CASE("exact passes of 16-bit tensors: dw and db in Float32, any workspace",
                    "[passes]", F16, BF16)
 {

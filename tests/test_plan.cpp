@@ -260,3 +260,17 @@ TEST_CASE("sizes that barely fit 64 bits are planned or refused, never wrapped",
         }
     }
 }
+
+TEST_CASE("lines of a million points are planned without delay", "[plan]")
+{
+    Conv line = cases::conv2d(4, 16, 16, 1, 1, 0);
+    line.rank = 1;
+    line.in[2] = 1000000;
+    line.kernel[2] = 9;
+    for (const int64_t pad : {4, 12}) { // with the second, windows of padding alone
+        line.pad_begin[2] = line.pad_end[2] = pad;
+        INFO(line.describe());
+        CHECK(try_plan(support::describe(line, XCONV_F32), XCONV_SCHEME_DESC_INIT) ==
+              XCONV_SUCCESS);
+    }
+}

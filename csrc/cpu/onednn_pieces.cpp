@@ -104,7 +104,14 @@ bool representable(const ConvGeometry &g)
         return false;
     }
     constexpr int64_t largest = std::numeric_limits<int32_t>::max();
+    // Where windows lie in padding alone, its time to prepare a pass grows with the
+    // square of the places: minutes for a million.
+    constexpr int64_t most_places = int64_t{1} << 16;
     for (std::size_t axis = 0; axis < 3; ++axis) {
+        const int64_t extent = g.dilation[axis] * (g.kernel[axis] - 1) + 1;
+        if (g.out[axis] > most_places && std::max(g.pad_begin[axis], g.pad_end[axis]) >= extent) {
+            return false;
+        }
         const int64_t padded = g.in[axis] + g.pad_begin[axis] + g.pad_end[axis];
         if (std::max({padded, g.stride[axis], g.dilation[axis]}) > largest / 2) {
             return false;
