@@ -60,12 +60,6 @@ template <class Body> void for_parts(const ConvGeometry &g, const Cut &cut, cons
     }
 }
 
-template <class T> T *at(T *base, int64_t elements, Dtype dtype)
-{
-    using Byte = std::conditional_t<std::is_const_v<T>, const std::byte, std::byte>;
-    return static_cast<Byte *>(base) + elements * element_bytes(dtype);
-}
-
 /// Elements from one sample, and from one group, to the next.
 struct Steps {
     int64_t sample;
@@ -85,9 +79,9 @@ void multiply_all(const Blas &blas, Product product, const Part &part, Steps a, 
     product.out_step = step(out);
     for (int64_t i = 0; i < (batch_samples ? part.groups : part.samples); ++i) {
         blas.multiply(product);
-        product.a.data = at(product.a.data, other(a), product.dtype);
-        product.b.data = at(product.b.data, other(b), product.dtype);
-        product.out = at(product.out, other(out), product.out_dtype);
+        product.a.data = at_element(product.dtype, product.a.data, other(a));
+        product.b.data = at_element(product.dtype, product.b.data, other(b));
+        product.out = at_element(product.out_dtype, product.out, other(out));
     }
 }
 
@@ -146,9 +140,9 @@ class Im2colForward final : public ForwardPass, private Im2col {
             spread_bias(device(on).stream(), g_, bias, y);
         }
         for_parts(g_, cut_, [&](const Part &part) {
-            run_part(device(on), part, at(x, x_offset(part), g_.dtype),
-                     at(w, w_offset(part), g_.dtype), bias != nullptr,
-                     at(y, y_offset(part), g_.dtype), workspace);
+            run_part(device(on), part, at_element(g_.dtype, x, x_offset(part)),
+                     at_element(g_.dtype, w, w_offset(part)), bias != nullptr,
+                     at_element(g_.dtype, y, y_offset(part)), workspace);
         });
     }
 
@@ -196,8 +190,9 @@ class Im2colData final : public DataPass, private Im2col {
              void *workspace) const override
     {
         for_parts(g_, cut_, [&](const Part &part) {
-            run_part(device(on), part, at(w, w_offset(part), g_.dtype),
-                     at(dy, y_offset(part), g_.dtype), at(dx, x_offset(part), g_.dtype), workspace);
+            run_part(device(on), part, at_element(g_.dtype, w, w_offset(part)),
+                     at_element(g_.dtype, dy, y_offset(part)),
+                     at_element(g_.dtype, dx, x_offset(part)), workspace);
         });
     }
 
@@ -257,9 +252,9 @@ class Im2colFilter final : public FilterPass, private Im2col {
              void *workspace) const override
     {
         for_parts(g_, cut_, [&](const Part &part) {
-            run_part(device(on), part, at(x, x_offset(part), g_.dtype),
-                     at(dy, y_offset(part), g_.dtype), accumulate || part.sample > 0,
-                     at(sum, w_offset(part), compute_dtype(g_.dtype)), workspace);
+            run_part(device(on), part, at_element(g_.dtype, x, x_offset(part)),
+                     at_element(g_.dtype, dy, y_offset(part)), accumulate || part.sample > 0,
+                     at_element(compute_dtype(g_.dtype), sum, w_offset(part)), workspace);
         });
     }
 
