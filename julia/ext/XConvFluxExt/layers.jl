@@ -45,7 +45,7 @@ const MaxPools = Union{MaxPool,AdaptiveMaxPool,GlobalMaxPool}
 const MeanPools = Union{MeanPool,AdaptiveMeanPool,GlobalMeanPool}
 
 function lean(l::MaxPools, m, x::AbstractArray)
-    computes(x) && fits(l, x) || return l(x)
+    computes(x) && fits(l, x) && !isempty(x) || return l(x)
     k, pad, stride = window(l, x)
     return max_pool(x, k, pad, stride)
 end

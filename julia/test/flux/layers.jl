@@ -98,3 +98,10 @@ end
     @test_throws DimensionMismatch converted(randn(Float32, 6, 6))
     @test_throws DimensionMismatch xconv(Chain(BatchNorm(3)), Exact())(randn(Float32, 4, 4, 2, 1))
 end
+
+@testset "empty batches: $layer" for layer in (MaxPool((2, 2)), AdaptiveMaxPool((3, 3)), GlobalMaxPool())
+    x = zeros(Float32, 8, 8, 2, 0)
+    converted = xconv(Chain(layer), Exact())
+    @test size(converted(x)) == size(layer(x))
+    @test size(gradient(z -> sum(converted(z)), x)[1]) == size(x)
+end
