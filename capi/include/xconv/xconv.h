@@ -317,8 +317,9 @@ XCONV_API xconv_status xconv_sketch(const xconv_context *context, const xconv_pl
                                     void *workspace, size_t workspace_bytes);
 
 /* dw = estimate + beta * dw, with E[estimate] = the exact filter gradient.
- * `seed` is the one the sketch was made with. With beta = 0, dw is only
- * written. */
+ * `seed` is the one the sketch was made with, by a plan whose scheme, dtype, batch,
+ * in_channels and in_size are the same: the bytes cannot tell. With beta = 0, dw is
+ * only written. */
 XCONV_API xconv_status xconv_backward_filter(const xconv_context *context, const xconv_plan *plan,
                                              const void *sketch, size_t sketch_bytes, uint64_t seed,
                                              const void *dy, double beta, void *dw, void *workspace,
