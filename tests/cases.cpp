@@ -123,6 +123,13 @@ std::vector<Conv> special_convs()
     list.back().kernel = {1, 4, 2};
     list.back().pad_begin = {0, 3, 0};
     list.back().pad_end = {0, 0, 1};
+    list.push_back(conv2d(5, 16, 16, 7, 3, 1)); // a volume whose windows all meet padding
+    list.back().rank = 3;
+    list.back().in[0] = 8;
+    list.back().kernel = {7, 6, 3};
+    list.back().stride[0] = 3;
+    list.back().pad_begin = {4, 2, 0};
+    list.back().pad_end = {2, 2, 1};
     const size_t unflipped = list.size();
     for (size_t i = 0; i < unflipped; ++i) {
         list.push_back(list[i]);

@@ -10,6 +10,15 @@ using namespace onednn;
 
 namespace {
 
+/// Where every window along the slowest axis of a volume reaches into padding, kernels
+/// of oneDNN 2.6 write outside of dw.
+bool no_window_inside(const ConvGeometry &g)
+{
+    const int64_t extent = g.dilation[0] * (g.kernel[0] - 1) + 1;
+    const int64_t first = round_up(g.pad_begin[0], g.stride[0]) - g.pad_begin[0];
+    return g.rank == 3 && first + extent > g.in[0];
+}
+
 void add_to(float *sum, const float *part, int64_t count)
 {
     for (int64_t i = 0; i < count; ++i) {
@@ -140,7 +149,8 @@ class OnednnFilter final : public FilterPass {
 std::unique_ptr<FilterPass> make_onednn_backward_filter(const ConvGeometry &g,
                                                         int64_t workspace_limit, int threads)
 {
-    return make_pass<OnednnFilter, FilterStage>(g, workspace_limit, threads);
+    return no_window_inside(g) ? nullptr
+                               : make_pass<OnednnFilter, FilterStage>(g, workspace_limit, threads);
 }
 
 } // namespace xconv::cpu
