@@ -1,6 +1,8 @@
 // An exact filter pass over all bands of a convolution, in chunks of samples.
 #pragma once
 
+#include <array>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -12,15 +14,22 @@ namespace xconv {
 template <class PassType> class BandedFilter {
   public:
     /// A band of `samples` samples, at most `chunk` at a time, by passes that
-    /// `make(geometry)` gives; false if it gave none.
+    /// `make(geometry)` gives; false if it gave none. All bands but the first and the
+    /// last are alike, and share theirs: samples, chunk and make are those of all.
     template <class Make> bool add(const Band &band, int64_t samples, int64_t chunk, Make &&make)
     {
-        ChunkedFilter<PassType> filter(band.geometry, samples, chunk, make);
-        if (!filter.complete()) {
-            return false;
+        const ConvGeometry &g = band.geometry;
+        const std::array shape{g.in, g.out, g.pad_begin, g.pad_end};
+        auto found = filters_.find(shape);
+        if (found == filters_.end()) {
+            ChunkedFilter<PassType> filter(g, samples, chunk, make);
+            if (!filter.complete()) {
+                return false;
+            }
+            workspace_ = std::max(workspace_, filter.workspace());
+            found = filters_.emplace(shape, std::move(filter)).first;
         }
-        workspace_ = std::max(workspace_, filter.workspace());
-        steps_.push_back({band, std::move(filter)});
+        steps_.push_back({band, &found->second});
         return true;
     }
 
@@ -30,7 +39,7 @@ template <class PassType> class BandedFilter {
     /// "4 bands, 8 samples at a time, ..."; `things` are what the samples are.
     [[nodiscard]] std::string describe(const char *things) const
     {
-        const ChunkedFilter<PassType> &filter = steps_.front().filter;
+        const ChunkedFilter<PassType> &filter = *steps_.front().filter;
         return fmt::format("{}{} {} at a time, {}",
                            steps_.size() > 1 ? fmt::format("{} bands, ", steps_.size()) : "",
                            filter.chunk(), things, filter.describe());
@@ -43,7 +52,7 @@ template <class PassType> class BandedFilter {
     {
         bool accumulate = false;
         for (const Step &step : steps_) {
-            step.filter.run(
+            step.filter->run(
                 on, accumulate,
                 [&](int64_t first, int64_t count) { return inputs(step.band, first, count); }, sum,
                 workspace);
@@ -54,8 +63,9 @@ template <class PassType> class BandedFilter {
   private:
     struct Step {
         Band band;
-        ChunkedFilter<PassType> filter;
+        const ChunkedFilter<PassType> *filter;
     };
+    std::map<std::array<Axes, 4>, ChunkedFilter<PassType>> filters_;
     std::vector<Step> steps_;
     int64_t workspace_ = 0;
 };
