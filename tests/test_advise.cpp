@@ -314,6 +314,20 @@ TEMPLATE_TEST_CASE("advice is to be had for every geometry", "[advise]", float, 
     }
 }
 
+TEST_CASE("advice leaves out what a huge volume has too many numbers for", "[advise]")
+{
+    Conv conv = cases::conv2d(1, 8, 8, 512, 3, 1);
+    conv.rank = 3;
+    conv.in[0] = 1024;
+    conv.kernel[0] = 3;
+    conv.pad_begin[0] = conv.pad_end[0] = 1;
+    const support::Context context(1);
+    const xconv_conv_desc desc = support::describe(conv, XCONV_F32);
+    int64_t bytes = 0;
+    REQUIRE_OK(xconv_advise_query(context.get(), &desc, nullptr, XCONV_ADVISE_WORKSPACE, &bytes));
+    CHECK(bytes > 0);
+}
+
 TEST_CASE("the same seed gives the same advice, another one another", "[advise]")
 {
     const Conv conv = cases::conv2d(6, 3, 4, 9, 3, 1);

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <utility>
 
 #include "advise/candidates.hpp"
@@ -61,6 +62,22 @@ void recommend(std::vector<xconv_advice> &schemes, const AdviseRequest &request,
     }
 }
 
+/// Nothing where sizes that the scheme needs are beyond 64 bits: so many probes of a
+/// layer as large are not what anybody is looking for.
+std::optional<SchemeMeter> make_meter(const Backend &on, const ConvGeometry &geometry,
+                                      const xconv_scheme_desc &scheme)
+{
+    try {
+        return SchemeMeter(on, geometry, scheme);
+    }
+    catch (const Error &error) {
+        if (error.status() != XCONV_OVERFLOW) {
+            throw;
+        }
+        return std::nullopt;
+    }
+}
+
 } // namespace
 
 AdviseRequest make_advise_request(const xconv_advise_options &options)
@@ -91,13 +108,16 @@ Advisor::Advisor(const Backend &on, const ConvGeometry &geometry, const AdviseRe
     const int64_t exact_bytes = geometry.x_count() * element_bytes(geometry.dtype);
     std::vector<std::pair<double, SchemeMeter>> meters; // with their lateness
     for (const Candidate &candidate : candidate_schemes(geometry)) {
-        SchemeMeter meter(on, geometry, candidate.scheme);
+        std::optional<SchemeMeter> meter = make_meter(on, geometry, candidate.scheme);
+        if (!meter) {
+            continue;
+        }
         // What keeps as much as x itself is worth nothing, but for x itself.
-        const bool smaller = meter.kept_bytes() < exact_bytes || meter.keeps_x();
-        if (smaller && meter.kept_bytes() <= request.budget_bytes) {
+        const bool smaller = meter->kept_bytes() < exact_bytes || meter->keeps_x();
+        if (smaller && meter->kept_bytes() <= request.budget_bytes) {
             // What takes many times as long as the exact gradient is for the end.
-            const double doublings = std::max(std::log2(meter.cost()), 0.0);
-            meters.emplace_back(candidate.lateness + 2 * doublings, std::move(meter));
+            const double doublings = std::max(std::log2(meter->cost()), 0.0);
+            meters.emplace_back(candidate.lateness + 2 * doublings, std::move(*meter));
         }
     }
     std::stable_sort(meters.begin(), meters.end(),
