@@ -21,7 +21,7 @@ bool overlap(const Region &a, const Region &b)
 {
     const auto begin_a = reinterpret_cast<uintptr_t>(a.data);
     const auto begin_b = reinterpret_cast<uintptr_t>(b.data);
-    return a.data != nullptr && b.data != nullptr &&
+    return a.data != nullptr && b.data != nullptr && a.bytes > 0 && b.bytes > 0 &&
            begin_a < begin_b + static_cast<uint64_t>(b.bytes) &&
            begin_b < begin_a + static_cast<uint64_t>(a.bytes);
 }
