@@ -306,9 +306,17 @@ int64_t segment_length(int64_t length)
 /// columns read x once at a batch of 256.
 constexpr int64_t kSumBytes = int64_t{28} << 20;
 
-int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t segments, int64_t columns)
+/// The most segments that rows of this length are cut into: a window may start in the
+/// middle of a Philox block.
+int64_t most_segments(int64_t length)
 {
-    const int64_t one = checked_mul(rows, segments, "sketch") * element_bytes(compute_dtype(dtype));
+    return ceil_div(length + kSignRows - 1, segment_length(length));
+}
+
+int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
+{
+    const int64_t one =
+        checked_mul(rows, most_segments(length), "sketch") * element_bytes(compute_dtype(dtype));
     return std::min(columns, std::max<int64_t>(kSumBytes / one / kColumns, 1) * kColumns);
 }
 
@@ -328,7 +336,7 @@ template <class X, bool Signs> void launch_project(Stream stream, ProjectArgumen
 }
 
 template <class X>
-void project_typed(Stream stream, Probes probes, ConstMatrix x, Matrix out,
+void project_typed(Stream stream, Dtype dtype, Probes probes, ConstMatrix x, Matrix out,
                    ComputeType<X> *workspace)
 {
     using T = ComputeType<X>;
@@ -337,7 +345,7 @@ void project_typed(Stream stream, Probes probes, ConstMatrix x, Matrix out,
     const int64_t segment = segment_length(x.cols);
     const int64_t segments = ceil_div(lead + x.cols, segment);
     const int64_t at_once =
-        segments == 1 ? out.cols : columns_at_once(Dtype{}, x.rows, segments, out.cols);
+        segments == 1 ? out.cols : columns_at_once(dtype, x.rows, x.cols, out.cols);
     const auto *data = static_cast<const X *>(x.data);
     auto *result = static_cast<T *>(out.data);
     for (int64_t first = 0; first < out.cols; first += at_once) {
@@ -371,10 +379,8 @@ void project_typed(Stream stream, Probes probes, ConstMatrix x, Matrix out,
 
 int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
 {
-    // A window may start in the middle of a Philox block.
-    const int64_t segments = ceil_div(length + kSignRows - 1, segment_length(length));
-    const int64_t at_once = columns_at_once(dtype, rows, segments, columns);
-    return checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
+    const int64_t at_once = columns_at_once(dtype, rows, length, columns);
+    return checked_mul(checked_mul(most_segments(length), rows, "sketch"), at_once, "sketch") *
            element_bytes(compute_dtype(dtype));
 }
 
@@ -383,7 +389,7 @@ void project(Stream stream, Dtype dtype, const Probes &probes, ConstMatrix x, Ma
 {
     with_tensor_type(dtype, [&](auto tag) {
         using X = typename decltype(tag)::type;
-        project_typed<X>(stream, probes, x, out, static_cast<ComputeType<X> *>(workspace));
+        project_typed<X>(stream, dtype, probes, x, out, static_cast<ComputeType<X> *>(workspace));
     });
 }
 
