@@ -237,13 +237,12 @@ class Backend {
     /// of `dtype`.
     virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                          Matrix out) const = 0;
-    /// combine() of dy as [batch][Co * M], and its filter_of_ones().
+    /// combine() of a whole dy, [batch][Co * M], and its filter_of_ones().
     virtual void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients,
                                  const void *dy, Matrix out, void *ones) const
     {
         const int64_t y = geometry.y_sample();
-        combine(geometry.dtype, coefficients, {dy, geometry.batch, y, y},
-                {geometry.out_channels, geometry.out_points(), geometry.y_channel}, out);
+        combine(geometry.dtype, coefficients, {dy, geometry.batch, y, y}, Runs::one(y), out);
         filter_of_ones(geometry, dy, ones);
     }
     /// out = alpha a b, or out += it when `accumulate`; a and b are read transposed

@@ -101,10 +101,7 @@ void ProbeOps::combine_and_sum(const ConvGeometry &g, ConstMatrix coefficients, 
     const Meetings meetings = meetings_of(g);
     if (g.out[2] > longest || !tiles.shares_evenly(threads) ||
         TileOnes<double>::bytes(meetings, tiles, on_units ? kSplitDepth : g.batch) > kMostSums) {
-        const bool dense = g.y_channel == g.out_points();
-        combine(g.dtype, coefficients, in,
-                dense ? Runs::one(g.y_sample()) : Runs{g.out_channels, g.out_points(), g.y_channel},
-                out);
+        combine(g.dtype, coefficients, in, Runs::one(g.y_sample()), out);
         DeflationOps{threads, simd}.filter_of_ones(g, dy, ones);
         return;
     }

@@ -1,8 +1,6 @@
 #include "cpu/deflation.hpp"
 
 #include <algorithm>
-#include <array>
-#include <type_traits>
 #include <vector>
 
 #include "checked.hpp"

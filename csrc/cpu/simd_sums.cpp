@@ -322,9 +322,7 @@ template <class T>
 void write_met(const double *in, int64_t places, int64_t images, T *out, int64_t stride)
 {
     for (int64_t k = 0; k < places; ++k, in += kImageBatch, out += stride) {
-        // A count that is known makes vectors of it.
-        std::transform(in, in + (images == kImageBatch ? kImageBatch : images), out,
-                       [](double sum) { return static_cast<T>(sum); });
+        std::transform(in, in + images, out, [](double sum) { return static_cast<T>(sum); });
     }
 }
 

@@ -20,16 +20,14 @@ struct LineTile {
     bool last;     // of its unit
 };
 
-/// y in such tiles of at most so many places. Threads share out whole units.
+/// A whole y in such tiles of at most so many places. Threads share out whole units.
 class LineTiles {
   public:
     /// A line is not longer than `longest`.
     LineTiles(const ConvGeometry &g, int64_t longest)
-        : channels_(g.out_channels), pitch_(g.y_channel), points_(g.out_points()), width_(g.out[2]),
+        : channels_(g.out_channels), points_(g.out_points()), width_(g.out[2]),
           lines_(points_ / width_), whole_(points_ <= longest),
-          at_once_(!whole_             ? lines_at_once(width_, longest)
-                   : pitch_ == points_ ? std::min(longest / points_, channels_)
-                                       : 1)
+          at_once_(whole_ ? std::min(longest / points_, channels_) : lines_at_once(width_, longest))
     {
     }
 
@@ -56,13 +54,11 @@ class LineTiles {
         if (whole_) {
             const int64_t first = unit * at_once_;
             const int64_t count = std::min(at_once_, channels_ - first);
-            return {
-                {first * points_, first * pitch_, count * points_}, first, count, 0, lines_, true};
+            return {tile(first * points_, count * points_), first, count, 0, lines_, true};
         }
         const int64_t line = index % per_unit() * at_once_;
         const int64_t count = std::min(at_once_, lines_ - line);
-        const int64_t place = line * width_;
-        return {{unit * points_ + place, unit * pitch_ + place, count * width_},
+        return {tile(unit * points_ + line * width_, count * width_),
                 unit,
                 1,
                 line,
@@ -71,6 +67,8 @@ class LineTiles {
     }
 
   private:
+    /// Channels follow one another.
+    static Tile tile(int64_t place, int64_t length) { return {place, place, length}; }
     /// Whole vectors, if a tile holds as many lines as that takes.
     static int64_t lines_at_once(int64_t width, int64_t longest)
     {
@@ -80,7 +78,6 @@ class LineTiles {
     }
 
     int64_t channels_;
-    int64_t pitch_; // from one to the next
     int64_t points_;
     int64_t width_;
     int64_t lines_;
