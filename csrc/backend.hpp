@@ -142,6 +142,13 @@ class ProbeFilterPass : public Pass {
   public:
     virtual void run(const Backend &on, const ProbeImages &z, const void *dy, bool accumulate,
                      void *sum, void *workspace) const = 0;
+    /// run(), and ones [batch][Co][K], the filter of ones of dy; only where sums_ones().
+    virtual void run_and_sum(const Backend & /*on*/, const ProbeImages & /*z*/, const void * /*dy*/,
+                             bool /*accumulate*/, void * /*sum*/, void * /*ones*/,
+                             void * /*workspace*/) const
+    {
+    }
+    [[nodiscard]] virtual bool sums_ones() const { return false; }
 };
 
 /// What work with probes costs, in multiply-adds of a well-fed convolution.

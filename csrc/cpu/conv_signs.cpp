@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "cpu/block_ones.hpp"
 #include "cpu/line.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/signs.hpp"
@@ -36,21 +37,24 @@ inline void copy_row(const float *from, int64_t count, float *to)
 /// Places of the line that are worked on at a time, so that their probes and
 /// cotangents are in the second-level cache for all taps.
 constexpr int64_t kStrip = 1024;
+/// Bytes of sums of y that stay in the second-level cache beside a strip.
+constexpr int64_t kMostOnes = 1 << 19;
 
 class SignFilter final : public ProbeFilterPass {
   public:
-    SignFilter(const ConvGeometry &g, int threads, DrawBits draw_bits)
-        : g_(g), line_(g), draw_bits_(draw_bits), threads_(threads), closed_(line_.closed(g)),
+    SignFilter(const ConvGeometry &g, int threads, const SimdVariant &simd)
+        : g_(g), line_(g), simd_(simd), threads_(threads), closed_(line_.closed(g)),
           length_(closed_ ? g.out_points() : line_.length),
           strip_(round_up(std::min(length_, std::max(kStrip, 4 * line_.reach())),
                           closed_ ? g.out[2] : kDepth)),
           strips_(ceil_div(length_, strip_)), x_blocks_(ceil_div(g.in_channels, kLanes)),
           y_blocks_(ceil_div(g.out_channels, kLanes)), tiles_(x_blocks_ * g.kernel_points())
     {
-        // Threads take strips of their own and each sums a gradient, or, where there
-        // are few strips, output channels of their own.
+        // Threads take output channels of their own, or, where there are few, strips of
+        // their own, and each sums a gradient.
         const int64_t tasks = g.batch * strips_;
-        by_strips_ = tasks % threads == 0 || tasks >= 8 * threads || y_blocks_ < threads;
+        const bool share_strips = tasks % threads == 0 || tasks >= 8 * threads;
+        by_strips_ = y_blocks_ < threads || (y_blocks_ < 8 * threads && share_strips);
         lanes_ = static_cast<int>(std::min<int64_t>(threads, by_strips_ ? tasks : y_blocks_));
     }
 
@@ -71,12 +75,34 @@ class SignFilter final : public ProbeFilterPass {
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         parallel_for(lanes_, lanes_, [&](int64_t lane) {
-            Buffers buffers = pieces.lane(lane);
             const Range strips =
                 by_strips_ ? share(g_.batch * strips_, lane) : Range{0, g_.batch * strips_};
             const Range blocks = by_strips_ ? Range{0, y_blocks_} : share(y_blocks_, lane);
-            contract(z, static_cast<const float *>(dy), strips, blocks, buffers,
-                     pieces.sums + (by_strips_ ? lane * sums_count() : 0));
+            contract(z, static_cast<const float *>(dy), strips, blocks, pieces.lane(lane),
+                     pieces.sums + (by_strips_ ? lane * sums_count() : 0), unseen);
+        });
+        add_sums(pieces.sums, accumulate, static_cast<float *>(dw));
+    }
+
+    [[nodiscard]] bool sums_ones() const override { return g_.batch == 1 && !by_strips_; }
+    void run_and_sum(const Backend &, const ProbeImages &z, const void *dy, bool accumulate,
+                     void *dw, void *ones, void *workspace) const override
+    {
+        Arena arena(workspace);
+        const Pieces pieces = take(arena);
+        const Meetings meetings = meetings_of(g_);
+        const int64_t at_once =
+            strips_ == 1 ? y_blocks_ : std::max<int64_t>(kMostOnes / BlockOnes::bytes(meetings), 1);
+        parallel_for(lanes_, lanes_, [&](int64_t lane) {
+            const Range mine = share(y_blocks_, lane);
+            for (int64_t first = mine.begin; first < mine.end; first += at_once) {
+                const Range blocks{first, std::min(first + at_once, mine.end)};
+                BlockOnes sums(g_, meetings, simd_, first, blocks.end - first, strips_);
+                contract(z, static_cast<const float *>(dy), {0, strips_}, blocks, pieces.lane(lane),
+                         pieces.sums, [&](const float *y, int64_t block, int64_t strip) {
+                             sums.add(y, block, strip, static_cast<float *>(ones));
+                         });
+            }
         });
         add_sums(pieces.sums, accumulate, static_cast<float *>(dw));
     }
@@ -138,9 +164,13 @@ class SignFilter final : public ProbeFilterPass {
         return pieces;
     }
 
-    /// sums[y block][tap][x block] = sum over the strips of these channels of y.
+    static constexpr auto unseen = [](const float *, int64_t, int64_t) {};
+
+    /// sums[y block][tap][x block] = sum over the strips of these channels of y;
+    /// visit(image of y, block, strip) while they are in the cache.
+    template <class Visit>
     void contract(const ProbeImages &z, const float *dy, Range strips, Range blocks,
-                  const Buffers &buffers, float *sums) const
+                  const Buffers &buffers, float *sums, Visit &&visit) const
     {
         const Units units(g_.out_channels);
         const int64_t block_pairs = pair_places_count() * kLanes;
@@ -177,7 +207,9 @@ class SignFilter final : public ProbeFilterPass {
                 rows = rows_of_strip(from, length, buffers);
             }
             for (int64_t block = blocks.begin; block < blocks.end; ++block) {
-                split_strip(dy + image * g_.y_sample(), block, from, length, rows, buffers);
+                const float *y = dy + image * g_.y_sample();
+                split_strip(y, block, from, length, rows, buffers);
+                visit(y, block, task % strips_);
                 product.sums = sums + block * tiles_ * kSumTile;
                 multiply_signs(product);
             }
@@ -223,7 +255,7 @@ class SignFilter final : public ProbeFilterPass {
             rows[lane] = z.window.row + channel * z.channel_rows + first;
             columns[lane] = z.window.column + channel * z.channel_columns + image * z.image_columns;
         }
-        draw_bits_(z.window.seed, rows, columns, count, buffers.words);
+        simd_.draw_bits(z.window.seed, rows, columns, count, buffers.words);
     }
 
     /// The rows of y at places [from, from + length) of its line; and 0 in all buffers of
@@ -292,7 +324,7 @@ class SignFilter final : public ProbeFilterPass {
 
     ConvGeometry g_;
     Line line_;
-    DrawBits draw_bits_;
+    const SimdVariant &simd_;
     int threads_;
     bool closed_;            // y is taken as it lies
     int64_t length_;         // places of y, or of its line
@@ -323,14 +355,14 @@ bool takes_signs(const ConvGeometry &g)
 }
 
 std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
-                                                  int threads, DrawBits draw_bits)
+                                                  int threads, const SimdVariant &simd)
 {
     if (!takes_signs(g)) {
         return nullptr;
     }
     constexpr double speed = 0.25; // products cost this share of what they cost elsewhere
-    auto pass = std::make_unique<SignFilter>(g, threads_worth(speed * g.multiply_adds(), threads),
-                                             draw_bits);
+    auto pass =
+        std::make_unique<SignFilter>(g, threads_worth(speed * g.multiply_adds(), threads), simd);
     if (pass->workspace() > workspace_limit) {
         return nullptr;
     }

@@ -14,6 +14,6 @@ bool takes_signs(const ConvGeometry &g);
 
 /// Null for what it does not take, or not within the limit.
 std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t workspace_limit,
-                                                  int threads, DrawBits draw_bits);
+                                                  int threads, const SimdVariant &simd);
 
 } // namespace xconv::cpu

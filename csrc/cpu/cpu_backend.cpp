@@ -66,8 +66,7 @@ class CpuBackend final : public Backend {
                  int64_t workspace_limit) const override
     {
         return distribution == Distribution::rademacher
-                   ? make_sign_filter(geometry, workspace_limit, threads_,
-                                      best_simd_variant().draw_bits)
+                   ? make_sign_filter(geometry, workspace_limit, threads_, best_simd_variant())
                    : nullptr;
     }
     void backward_bias(const ConvGeometry &geometry, const void *dy, double beta, Dtype db_dtype,

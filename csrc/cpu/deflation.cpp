@@ -111,7 +111,7 @@ void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *s
                 const int64_t images = std::min(kImageBatch, g.batch - image);
                 const In *from = static_cast<const In *>(dy) + channel * g.y_channel;
                 add_images(g, *simd, from + image * g.y_sample(), g.y_sample(), images, wide, ones);
-                ones.finish(images, static_cast<T *>(sums) + channel * row + image, g.batch);
+                ones.finish(images, {static_cast<T *>(sums) + channel * row + image, g.batch, 1});
             }
         });
     });

@@ -57,16 +57,15 @@ template <class T> class OnesSums {
         }
     }
 
-    /// sums [K][images], `stride` numbers from one place of the kernel to the next;
-    /// starts anew.
-    void finish(int64_t images, T *sums, int64_t stride)
+    /// sums of all images; starts anew.
+    void finish(int64_t images, const MetSums<T> &sums)
     {
         for (int64_t i = 0; i < images; i += open_[static_cast<size_t>(i)].images) {
             fold(i);
         }
         for (int64_t i = 0; i < images; i += kImageBatch) {
             kernels_.sum_met(meetings_, boxes_of(i), scratch_.data(),
-                             std::min(kImageBatch, images - i), sums + i, stride);
+                             std::min(kImageBatch, images - i), sums.from(i));
         }
         std::fill(boxes_.begin(), boxes_.end(), 0.0);
     }

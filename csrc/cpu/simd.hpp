@@ -106,6 +106,18 @@ template <class T> struct ImageLines {
     int64_t count;
 };
 
+/// Sums [place of the kernel][image], by these distances.
+template <class T> struct MetSums {
+    T *data;
+    int64_t place_stride;
+    int64_t image_stride;
+
+    [[nodiscard]] MetSums from(int64_t image) const
+    {
+        return {data + image * image_stride, place_stride, image_stride};
+    }
+};
+
 /// Some columns of some lines, counted from the first one given.
 struct LineBlock {
     int64_t line;
@@ -131,10 +143,10 @@ template <class T> struct SumKernels {
     void (*fold_columns)(const std::vector<Interval> &segments, Interval columns, const T *sums,
                          int64_t stride, int64_t images, double *boxes);
 
-    /// sums[k * stride + image] = the sum of an image, of a batch of them, over the
-    /// outputs at which place k meets x. Uses boxes and as much scratch up.
+    /// sums[k][image] = the sum of an image, of a batch of them, over the outputs at
+    /// which place k meets x. Uses boxes and as much scratch up.
     void (*sum_met)(const Meetings &meetings, double *boxes, double *scratch, int64_t images,
-                    T *sums, int64_t stride);
+                    const MetSums<T> &sums);
 };
 
 /// Philox blocks that are drawn at once where they follow one another.

@@ -319,16 +319,19 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
 
 /// out[k][image] = in[k][image], as numbers in T.
 template <class T>
-void write_met(const double *in, int64_t places, int64_t images, T *out, int64_t stride)
+void write_met(const double *in, int64_t places, int64_t images, const MetSums<T> &out)
 {
-    for (int64_t k = 0; k < places; ++k, in += kImageBatch, out += stride) {
-        std::transform(in, in + images, out, [](double sum) { return static_cast<T>(sum); });
+    for (int64_t k = 0; k < places; ++k, in += kImageBatch) {
+        T *row = out.data + k * out.place_stride;
+        for (int64_t image = 0; image < images; ++image) {
+            row[image * out.image_stride] = static_cast<T>(in[image]);
+        }
     }
 }
 
 template <class T>
-void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images, T *sums,
-             int64_t stride)
+void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images,
+             const MetSums<T> &sums)
 {
     const auto count = [](const std::vector<Interval> &list) {
         return static_cast<int64_t>(list.size());
@@ -343,7 +346,7 @@ void sum_met(const Meetings &m, double *boxes, double *scratch, int64_t images, 
         }
         after *= count(m.met[axis]);
     }
-    write_met(boxes, after / kImageBatch, images, sums, stride);
+    write_met(boxes, after / kImageBatch, images, sums);
 }
 
 template <class T>

@@ -131,7 +131,7 @@ template <class T> class TileOnes {
   private:
     void finish(int64_t channel, int64_t image, int64_t count)
     {
-        sums_.finish(count, ones_ + channel * channel_ones_ + image, batch_);
+        sums_.finish(count, {ones_ + channel * channel_ones_ + image, batch_, 1});
     }
 
     int64_t points_;

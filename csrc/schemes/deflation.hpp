@@ -37,13 +37,14 @@ class Deflation {
 
   private:
     struct Pieces {
-        void *ones;   // filter of ones of some samples [Co][K][samples]
+        void *ones;   // of some samples [Co][K][samples]
         void *turned; // [groups][Ci/g][Co/g][K]
     };
     Pieces take(Arena &arena) const;
-    /// turned (+)= the filter gradient of samples [first, first + count) of the means.
-    void add_means(const Backend &on, const void *means, const void *ones, int64_t first,
-                   int64_t count, void *turned) const;
+    /// turned (+)= the filter gradient of samples [first, first + count) of the means;
+    /// ones is [count][Co][K] `by_sample`, or [Co][K][count].
+    void add_means(const Backend &on, const void *means, const void *ones, bool by_sample,
+                   int64_t first, int64_t count, void *turned) const;
 
     /// Call f(block, probe means [channels][columns]) for every block of probes.
     template <class F>
@@ -74,7 +75,8 @@ class Deflation {
     Mixing mixing_;
     int64_t numbers_per_row_;
     double scale_;
-    int64_t samples_; // whose filter of ones is formed together
+    bool ones_by_sample_; // those that the projection finds
+    int64_t samples_;     // whose filter of ones is formed together
 };
 
 } // namespace xconv

@@ -50,10 +50,15 @@ class ProbeChannels {
                     {z, shape_.rows, shape_.cols, shape_.stride});
         }
     }
+    /// Whether run() finds ones [Co][K] as well, the filter of ones of dy.
+    [[nodiscard]] bool sums_ones() const { return undrawn_ && undrawn_->sums_ones(); }
     void run(const Backend &on, const Probes &probes, const void *z, const void *dy, void *v,
-             void *workspace) const
+             void *ones, void *workspace) const
     {
-        if (undrawn_) {
+        if (ones != nullptr) {
+            undrawn_->run_and_sum(on, {probes, 0, 1, 0}, dy, false, v, ones, workspace);
+        }
+        else if (undrawn_) {
             undrawn_->run(on, {probes, 0, 1, 0}, dy, false, v, workspace);
         }
         else {
@@ -94,6 +99,10 @@ class Independent final : public TwoOrders {
         return {geometry().in_channels, {{0, 1, 0, probes_}}};
     }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
+    [[nodiscard]] bool ones_by_sample() const override
+    {
+        return whole_.sums_ones() && (geometry().batch % samples_ == 0 || rest_.sums_ones());
+    }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
     void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
@@ -194,10 +203,12 @@ class Independent final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *ones, void *workspace) const override
     {
-        if (ones != nullptr) {
+        const bool sums_ones = ones != nullptr && ones_by_sample();
+        if (ones != nullptr && !sums_ones) {
             on.filter_of_ones(geometry(), dy, ones);
         }
         const int64_t k = geometry().kernel_points();
+        const int64_t ones_sample = geometry().out_channels * k;
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         const Probes z = probes(seed, 0, 0);
@@ -206,7 +217,7 @@ class Independent final : public TwoOrders {
             const int64_t count = std::min(samples_, geometry().batch - first);
             const ProbeChannels &pass = count == samples_ ? whole_ : rest_;
             pass.run(on, z, pieces.z, dy_part(on, pieces, dy, first, count), pieces.v,
-                     pieces.filter);
+                     sums_ones ? at(ones, first * ones_sample) : nullptr, pieces.filter);
             on.transpose(compute(), pieces.v, count, geometry().out_channels, probes_, k, false,
                          pieces.v_turned);
             on.transpose(compute(), at(numbers, first * numbers_per_sample()), count,

@@ -81,10 +81,12 @@ class Projection {
     virtual void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
                         void *workspace) const = 0;
     /// sum [Co][Ci/groups][K] such that E[scale() * sum] is the filter gradient.
-    /// The factor is left to the end so that sums of integers stay exact. And ones
-    /// [Co][K][batch], the filter of ones of dy (Backend::filter_of_ones), unless null.
+    /// The factor is left to the end so that sums of integers stay exact. And ones,
+    /// the filter of ones of dy (Backend::filter_of_ones), unless null.
     virtual void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                         const void *dy, void *sum, void *ones, void *workspace) const = 0;
+    /// Whether filter() writes ones as [batch][Co][K], and not as [Co][K][batch].
+    [[nodiscard]] virtual bool ones_by_sample() const { return false; }
     [[nodiscard]] virtual double scale() const = 0;
 
     [[nodiscard]] virtual std::string describe() const = 0;

@@ -6,17 +6,12 @@
 
 #include "../catch.hpp"
 #include "backend.hpp"
-#include "cpu/conv_signs.hpp"
-#include "cpu/cpu_backend.hpp"
 #include "cpu/probes.hpp"
 #include "cpu/signs.hpp"
 #include "probe_entry.hpp"
 
-using xconv::Axes;
-using xconv::ConvGeometry;
 using xconv::Distribution;
 using xconv::Dtype;
-using xconv::ProbeImages;
 using xconv::Probes;
 using xconv::Runs;
 using xconv::cpu::ProbeOps;
@@ -193,98 +188,6 @@ void check_combine(int64_t batch, Runs places, int64_t columns, bool exact, std:
     }
 }
 
-/// A convolution with stride 1 of the given sizes.
-ConvGeometry geometry(int64_t batch, int64_t in_channels, int64_t out_channels, Axes in,
-                      Axes kernel, Axes pad_begin, Axes pad_end, Axes dilation = {1, 1, 1})
-{
-    ConvGeometry g;
-    g.rank = 3;
-    g.batch = batch;
-    g.in_channels = in_channels;
-    g.out_channels = out_channels;
-    g.in = in;
-    g.kernel = kernel;
-    g.pad_begin = pad_begin;
-    g.pad_end = pad_end;
-    g.dilation = dilation;
-    for (size_t axis = 0; axis < 3; ++axis) {
-        g.out[axis] =
-            in[axis] + pad_begin[axis] + pad_end[axis] - dilation[axis] * (kernel[axis] - 1);
-    }
-    g.x_channel = g.in_points();
-    g.y_channel = g.out_points() + 3; // as in a band of a larger tensor
-    return g;
-}
-
-/// dw[co][ci][tap] of probes, by the definition.
-Floats plain_filter(const ConvGeometry &g, const ProbeImages &z, const Floats &dy)
-{
-    Floats dw;
-    const auto x = [&](int64_t image, int64_t channel, const Axes &at) {
-        for (size_t axis = 0; axis < 3; ++axis) {
-            if (at[axis] < 0 || at[axis] >= g.in[axis]) {
-                return 0.0F;
-            }
-        }
-        const int64_t place = (at[0] * g.in[1] + at[1]) * g.in[2] + at[2];
-        return sign(z.window, channel * z.channel_rows + place,
-                    channel * z.channel_columns + image * z.image_columns);
-    };
-    for (int64_t co = 0; co < g.out_channels; ++co) {
-        for (int64_t ci = 0; ci < g.in_channels; ++ci) {
-            for (int64_t tap = 0; tap < g.kernel_points(); ++tap) {
-                const Axes k{tap / (g.kernel[1] * g.kernel[2]), tap / g.kernel[2] % g.kernel[1],
-                             tap % g.kernel[2]};
-                float sum = 0;
-                for (int64_t n = 0; n < g.batch; ++n) {
-                    for (int64_t m = 0; m < g.out_points(); ++m) {
-                        const Axes o{m / (g.out[1] * g.out[2]), m / g.out[2] % g.out[1],
-                                     m % g.out[2]};
-                        Axes at{};
-                        for (size_t axis = 0; axis < 3; ++axis) {
-                            at[axis] = o[axis] + g.dilation[axis] * k[axis] - g.pad_begin[axis];
-                        }
-                        sum += x(n, ci, at) *
-                               dy[static_cast<size_t>((n * g.out_channels + co) * g.y_channel + m)];
-                    }
-                }
-                dw.push_back(sum);
-            }
-        }
-    }
-    return dw;
-}
-
-void check_filter(const ConvGeometry &g, std::mt19937_64 &bits)
-{
-    const Floats dy = whole_numbers(g.y_count(), 200, bits);
-    const Probes window = draw_window(bits);
-    // Images as in dense probing, with rows between the channels, and as in independent.
-    for (const ProbeImages &z :
-         {ProbeImages{window, g.in_points() + 7, 0, 1}, ProbeImages{window, 0, 1, g.in_channels}}) {
-        const Floats once = plain_filter(g, z, dy);
-        for (const int threads : {1, 2, 3}) {
-            const auto pass = xconv::cpu::make_sign_filter(
-                g, int64_t{1} << 30, threads, xconv::cpu::best_simd_variant().draw_bits);
-            REQUIRE(pass != nullptr);
-            INFO(g.describe() << ", " << pass->describe());
-            std::vector<char> workspace(static_cast<size_t>(pass->workspace()), 'x');
-            // The pass uses no backend; a reference to one is still needed.
-            xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
-            const auto backend = xconv::cpu::make_cpu_backend(desc);
-            Floats dw(once.size(), 0.5F);
-            pass->run(*backend, z, dy.data(), false, dw.data(), workspace.data());
-            REQUIRE(dw == once);
-            pass->run(*backend, z, dy.data(), true, dw.data(), workspace.data());
-            Floats twice = once;
-            for (float &value : twice) {
-                value *= 2;
-            }
-            REQUIRE(dw == twice);
-        }
-    }
-}
-
 } // namespace
 
 TEST_CASE("every variant draws the bits of the definition", "[signs]")
@@ -359,41 +262,4 @@ TEST_CASE("combinations are the same with matrix units and without", "[signs]")
         check_combine(65, {1, 300, 300}, 35, exact, bits);
         check_combine(140, {2, 37, 40}, 70, exact, bits);
     }
-}
-
-TEST_CASE("filter gradients of probes are those of the definition", "[signs]")
-{
-    if (!xconv::cpu::signs::available()) {
-        WARN("this processor has no matrix units");
-        return;
-    }
-    std::mt19937_64 bits(5);
-    check_filter(geometry(1, 1, 1, {1, 1, 1}, {1, 1, 1}, {}, {}), bits);
-    check_filter(geometry(2, 3, 5, {1, 1, 70}, {1, 1, 4}, {0, 0, 1}, {0, 0, 2}), bits);
-    check_filter(geometry(3, 17, 4, {1, 7, 5}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
-    check_filter(geometry(2, 2, 33, {1, 9, 6}, {1, 2, 3}, {0, 2, 0}, {0, 0, 1}, {1, 2, 2}), bits);
-    check_filter(geometry(2, 4, 3, {4, 5, 6}, {3, 2, 3}, {1, 0, 1}, {0, 1, 1}), bits);
-    // Rows of whole steps, in one strip and in several.
-    check_filter(geometry(2, 5, 18, {1, 6, 32}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
-    check_filter(geometry(2, 2, 2, {1, 40, 64}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
-    check_filter(geometry(1, 2, 2, {1, 50, 41}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
-    // No padding, so that nothing lies between the rows.
-    check_filter(geometry(2, 3, 4, {1, 12, 13}, {1, 1, 1}, {}, {}), bits);
-}
-
-TEST_CASE("filter gradients of probes leave the rest to others", "[signs]")
-{
-    const ConvGeometry plain = geometry(1, 4, 4, {1, 8, 8}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1});
-    REQUIRE(xconv::cpu::takes_signs(plain) == xconv::cpu::signs::available());
-    ConvGeometry other = plain;
-    other.groups = 2;
-    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
-    other = plain;
-    other.stride = {1, 2, 1};
-    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
-    other = plain;
-    other.dtype = Dtype::f64;
-    REQUIRE_FALSE(xconv::cpu::takes_signs(other));
-    REQUIRE(xconv::cpu::make_sign_filter(plain, 1, 1, xconv::cpu::best_simd_variant().draw_bits) ==
-            nullptr);
 }
