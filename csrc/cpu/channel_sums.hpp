@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "backend.hpp"
 #include "checked.hpp"
@@ -16,9 +17,8 @@ class ChannelSums {
   public:
     /// Rows of `length` places: channels of `channel` places each, and segments. Does
     /// nothing when `channel` is 0.
-    ChannelSums(int64_t length, int64_t channel, int64_t segment, void *slots)
-        : length_(length), channel_(channel), segment_(segment),
-          per_row_(channel == 0 ? 0 : slots_per_row(length, channel, segment)),
+    ChannelSums(int64_t rows, int64_t length, int64_t channel, int64_t segment, void *slots)
+        : rows_(rows), length_(length), channel_(channel), segment_(segment),
           slots_(static_cast<double *>(slots))
     {
     }
@@ -37,10 +37,8 @@ class ChannelSums {
     {
         const int64_t begin = segment * segment_;
         const int64_t end = std::min(begin + segment_, length_);
-        const int64_t count = slot(0, end - 1) - slot(0, begin) + 1;
-        double *from = slot(first, begin);
-        for (int64_t i = first; i < last; ++i, from += per_row_) {
-            std::fill_n(from, count, 0.0);
+        for (int64_t index = slot(begin); index <= slot(end - 1); ++index) {
+            std::fill(at(index, first), at(index, last), 0.0);
         }
     }
 
@@ -69,14 +67,16 @@ class ChannelSums {
     void add_at(int64_t place, const SumKernels<T> &kernels, const T *data, int64_t stride,
                 int64_t first, int64_t rows, int64_t count) const
     {
-        double *to = slot(first, place);
-        for (int64_t i = 0; i < rows; i += kRows) {
-            const int64_t here = std::min(kRows, rows - i);
-            std::array<double, kRows> sums{};
-            kernels.sum_rows(data + i * stride, stride, here, count, sums.data());
-            for (int64_t r = 0; r < here; ++r, to += per_row_) {
-                *to += sums[static_cast<size_t>(r)];
-            }
+        kernels.sum_rows(data, stride, rows, count, at(slot(place), first));
+    }
+
+    /// The sums of all numbers of these rows.
+    template <class T>
+    void add_sums(int64_t place, const T *sums, int64_t first, int64_t rows) const
+    {
+        double *to = at(slot(place), first);
+        for (int64_t i = 0; i < rows; ++i) {
+            to[i] += static_cast<double>(sums[i]);
         }
     }
 
@@ -86,50 +86,52 @@ class ChannelSums {
     void add_channels(int64_t place, const T *sums, int64_t stride, int64_t first, int64_t rows,
                       int64_t count) const
     {
-        double *to = slot(first, place);
-        for (int64_t i = 0; i < rows; ++i, to += per_row_, sums += stride) {
-            for (int64_t c = 0; c < count; ++c) {
-                to[c] += static_cast<double>(sums[c]);
+        for (int64_t c = 0; c < count; ++c) {
+            double *to = at(slot(place) + c, first);
+            for (int64_t i = 0; i < rows; ++i) {
+                to[i] += static_cast<double>(sums[i * stride + c]);
             }
         }
     }
 
-    /// The means of a row, when all segments are there.
-    template <class T> void write_means(int64_t row, T *means) const
+    /// The means of rows [first, first + rows), at most kRows, when all segments are
+    /// there.
+    template <class T> void write_means(int64_t first, int64_t rows, Matrix means) const
     {
-        const double *slots = slot(row, 0);
-        int64_t segment = 0; // in which the channel begins
-        for (int64_t c = 0; c * channel_ < length_; ++c) {
-            const int64_t begin = c * channel_;
-            while ((segment + 1) * segment_ <= begin) {
-                ++segment;
+        for (int64_t begin = 0; begin < length_; begin += channel_) {
+            std::array<double, kRows> sums{};
+            const int64_t last = slot(begin + channel_ - 1);
+            for (int64_t index = slot(begin); index <= last; ++index) {
+                std::transform(at(index, first), at(index, first + rows), sums.begin(),
+                               sums.begin(), std::plus<>());
             }
-            double sum = 0;
-            for (int64_t s = segment; s * segment_ < begin + channel_; ++s) {
-                sum += slots[c + s];
+            for (int64_t i = 0; i < rows; ++i) {
+                row<T>(means, first + i)[begin / channel_] =
+                    static_cast<T>(sums[static_cast<size_t>(i)] / static_cast<double>(channel_));
             }
-            means[c] = static_cast<T>(sum / static_cast<double>(channel_));
         }
     }
 
-  private:
     static constexpr int64_t kRows = 16;
 
+  private:
     /// A slot for each channel in each segment. The sum of their indices grows along the
     /// row, so no two that meet have the same one.
     static int64_t slots_per_row(int64_t length, int64_t channel, int64_t segment)
     {
         return (length - 1) / channel + (length - 1) / segment + 1;
     }
-    [[nodiscard]] double *slot(int64_t row, int64_t place) const
+    [[nodiscard]] int64_t slot(int64_t place) const { return place / channel_ + place / segment_; }
+    /// Slots lie [slot][row].
+    [[nodiscard]] double *at(int64_t slot, int64_t row) const
     {
-        return slots_ + row * per_row_ + place / channel_ + place / segment_;
+        return slots_ + slot * rows_ + row;
     }
 
+    int64_t rows_;
     int64_t length_;
     int64_t channel_;
     int64_t segment_;
-    int64_t per_row_;
     double *slots_;
 };
 

@@ -109,7 +109,7 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
     const int64_t share = ceil_div(x.rows, shares);
     const int64_t channel = means == nullptr ? 0 : means->channel;
     Arena arena(workspace);
-    const ChannelSums channels(x.cols, channel, kSegment,
+    const ChannelSums channels(x.rows, x.cols, channel, kSegment,
                                arena.take(ChannelSums::bytes(x.rows, x.cols, channel, kSegment)));
     T *partial = arena.take<T>(0);
     for (int64_t first = 0; first < out.cols; first += at_once) {
@@ -125,16 +125,21 @@ void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Mat
                                        partial + (segment * x.rows + from_row) * count);
             }
         });
-        parallel_for(ops.threads_for(x.rows, segments, count), x.rows, [&](int64_t i) {
-            for (int64_t j = 0; j < count; ++j) {
-                T sum = 0;
-                for (int64_t segment = 0; segment < segments; ++segment) {
-                    sum += partial[(segment * x.rows + i) * count + j];
+        const int64_t blocks = ceil_div(x.rows, ChannelSums::kRows);
+        parallel_for(ops.threads_for(x.rows, segments, count), blocks, [&](int64_t block) {
+            const int64_t from = block * ChannelSums::kRows;
+            const int64_t to = std::min(from + ChannelSums::kRows, x.rows);
+            for (int64_t i = from; i < to; ++i) {
+                for (int64_t j = 0; j < count; ++j) {
+                    T sum = 0;
+                    for (int64_t segment = 0; segment < segments; ++segment) {
+                        sum += partial[(segment * x.rows + i) * count + j];
+                    }
+                    row<T>(out, i)[first + j] = sum;
                 }
-                row<T>(out, i)[first + j] = sum;
             }
             if (wanted != nullptr) {
-                wanted->write_means(i, row<T>(means->means, i));
+                wanted->template write_means<T>(from, to - from, means->means);
             }
         });
     }

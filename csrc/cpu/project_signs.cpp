@@ -90,9 +90,9 @@ class ChannelRun {
     void split_and_add(const FloatRows &x, int64_t first, int64_t rows, uint16_t *tiles) const
     {
         if (count_ == 1) {
-            alignas(64) float sums[kLanes * kLanes];
+            alignas(64) float sums[kLanes];
             split_and_sum(x.data, x.stride, rows, length_, tiles, sums);
-            channels_.add_at(place_, kernels_, sums, kLanes, first, rows, kLanes);
+            channels_.add_sums(place_, sums, first, rows);
             return;
         }
         split(x.data, x.stride, rows, length_, tiles);
@@ -202,7 +202,7 @@ void project_signs(const SimdVariant &simd, int threads, Dtype dtype, const Prob
     const int64_t channel = means == nullptr ? 0 : means->channel;
     Arena arena(workspace);
     const ChannelSums channels(
-        x.cols, channel, partial.segment,
+        x.rows, x.cols, channel, partial.segment,
         arena.take(ChannelSums::bytes(x.rows, x.cols, channel, partial.segment)));
     auto *sums = arena.take<float>(0);
     const int used = threads_for(threads, x.rows, x.cols, out.cols);
@@ -220,11 +220,15 @@ void project_signs(const SimdVariant &simd, int threads, Dtype dtype, const Prob
                             std::min(from + share, partial.row_blocks), task / shares, count,
                             partial, wanted, sums);
         });
-        parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), x.rows,
-                     [&](int64_t i) {
-                         add_segments(partial, sums, i, count, row<float>(out, i) + first);
+        parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), partial.row_blocks,
+                     [&](int64_t block) {
+                         const int64_t from = block * kLanes;
+                         const int64_t to = std::min(from + kLanes, x.rows);
+                         for (int64_t i = from; i < to; ++i) {
+                             add_segments(partial, sums, i, count, row<float>(out, i) + first);
+                         }
                          if (wanted != nullptr) {
-                             wanted->write_means(i, row<float>(means->means, i));
+                             wanted->write_means<float>(from, to - from, means->means);
                          }
                      });
     }

@@ -45,7 +45,7 @@ class Units {
 /// Rows <= kLanes of columns, into ceil(columns / kDepth) tiles, with zeros behind the
 /// columns. Rows of a tile beyond are left as they are: they enter no other's sums.
 void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles);
-/// And sums[row][lane], which add up to the sum of each row.
+/// And sums[row] of each of kLanes rows; of those beyond, anything.
 void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
                    float *sums);
 

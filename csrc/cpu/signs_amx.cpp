@@ -117,6 +117,31 @@ inline void split_pair(__m512i even, __m512i odd, uint32_t *row)
     }
 }
 
+/// In each quarter, four neighbouring numbers: its part of the sums of rows[0] to rows[3].
+inline __m512 sums_of_quarters(const __m512 *rows)
+{
+    const auto add_pairs = [](__m512 a, __m512 b) {
+        return _mm512_add_ps(_mm512_unpacklo_ps(a, b), _mm512_unpackhi_ps(a, b));
+    };
+    const __m512d low = _mm512_castps_pd(add_pairs(rows[0], rows[1]));
+    const __m512d high = _mm512_castps_pd(add_pairs(rows[2], rows[3]));
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(low, high)),
+                         _mm512_castpd_ps(_mm512_unpackhi_pd(low, high)));
+}
+
+/// Lane i: the sum of the lanes of rows[i].
+inline __m512 sums_of_lanes(const __m512 *rows)
+{
+    constexpr int even = 0x88; // quarters 0 and 2 of both sides
+    constexpr int odd = 0xDD;
+    const auto add_quarters = [](__m512 a, __m512 b) {
+        return _mm512_add_ps(_mm512_shuffle_f32x4(a, b, even), _mm512_shuffle_f32x4(a, b, odd));
+    };
+    const __m512 low = add_quarters(sums_of_quarters(rows), sums_of_quarters(rows + 4));
+    const __m512 high = add_quarters(sums_of_quarters(rows + 8), sums_of_quarters(rows + 12));
+    return add_quarters(low, high);
+}
+
 /// split(), and put(row, lanes that add up to the sum of the row).
 template <class Put>
 void split_rows(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
@@ -295,8 +320,10 @@ void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint1
 void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
                    float *sums)
 {
+    __m512 lanes[size_t{kLanes}] = {};
     split_rows(in, stride, rows, columns, tiles,
-               [sums](int64_t i, __m512 sum) { _mm512_storeu_ps(sums + i * kLanes, sum); });
+               [&lanes](int64_t i, __m512 sum) { lanes[i] = sum; });
+    _mm512_storeu_ps(sums, sums_of_lanes(lanes));
 }
 
 void pair_places(const uint32_t *words, int64_t first, int64_t places, uint32_t *pairs)
