@@ -95,6 +95,13 @@ int64_t named_axis(const Axes &axes, int rank, int axis)
 
 int64_t product(const Axes &axes) { return axes[0] * axes[1] * axes[2]; }
 
+bool ConvGeometry::unfolds_to_itself() const
+{
+    const Axes ones{1, 1, 1};
+    const Axes zeros{0, 0, 0};
+    return kernel == ones && stride == ones && pad_begin == zeros && pad_end == zeros;
+}
+
 double ConvGeometry::multiply_adds() const
 {
     return static_cast<double>(w_count()) * static_cast<double>(out_points()) *

@@ -57,6 +57,10 @@ struct ConvGeometry {
     {
         return out_channels * in_per_group() * kernel_points();
     }
+    /// Rows of the matrix that im2col unfolds a group of x to.
+    [[nodiscard]] int64_t unfolded_rows() const { return in_per_group() * kernel_points(); }
+    /// Whether that is x itself: a 1x1 kernel that visits every place.
+    [[nodiscard]] bool unfolds_to_itself() const;
     /// Multiply-adds of one pass, as a double since it is only ever compared.
     [[nodiscard]] double multiply_adds() const;
 

@@ -11,16 +11,6 @@ namespace xconv::cuda {
 
 namespace {
 
-/// The unfolded matrix of a 1x1 kernel that visits every place is x itself.
-bool is_plain_matrix(const ConvGeometry &g)
-{
-    const Axes ones{1, 1, 1};
-    const Axes zeros{0, 0, 0};
-    return g.kernel == ones && g.stride == ones && g.pad_begin == zeros && g.pad_end == zeros;
-}
-
-int64_t unfolded_rows(const ConvGeometry &g) { return g.in_per_group() * g.kernel_points(); }
-
 /// How many samples, or else groups of one sample, are unfolded at a time.
 struct Cut {
     int64_t samples = 1;
@@ -110,7 +100,7 @@ class Im2col {
         return part.sample * g_.y_sample() + part.group * g_.out_per_group() * g_.y_channel;
     }
     [[nodiscard]] int64_t w_offset(const Part &part) const { return part.group * w_group(); }
-    [[nodiscard]] int64_t w_group() const { return g_.out_per_group() * unfolded_rows(g_); }
+    [[nodiscard]] int64_t w_group() const { return g_.out_per_group() * g_.unfolded_rows(); }
     [[nodiscard]] int64_t x_group() const { return g_.in_per_group() * g_.x_channel; }
     [[nodiscard]] int64_t y_group() const { return g_.out_per_group() * g_.y_channel; }
 
@@ -126,7 +116,7 @@ class Im2col {
 class Im2colForward final : public ForwardPass, private Im2col {
   public:
     Im2colForward(const ConvGeometry &g, int64_t limit)
-        : Im2col(g, is_plain_matrix(g) ? 0 : unfolded_rows(g), element_bytes(g.dtype), limit)
+        : Im2col(g, g.unfolds_to_itself() ? 0 : g.unfolded_rows(), element_bytes(g.dtype), limit)
     {
     }
     [[nodiscard]] int64_t workspace() const override { return bytes(); }
@@ -151,10 +141,10 @@ class Im2colForward final : public ForwardPass, private Im2col {
                   bool accumulate, void *y, void *matrix) const
     {
         const int64_t points = g_.out_points();
-        const int64_t rows = unfolded_rows(g_);
+        const int64_t rows = g_.unfolded_rows();
         Factor unfolded{x, g_.x_channel};
         Steps steps{g_.x_sample(), x_group()};
-        if (!is_plain_matrix(g_)) {
+        if (!g_.unfolds_to_itself()) {
             unfold(on.stream(), g_.with_batch(part.samples), part.groups * g_.in_per_group(), x,
                    matrix);
             unfolded = {matrix, part.samples * points};
@@ -179,7 +169,7 @@ class Im2colForward final : public ForwardPass, private Im2col {
 class Im2colData final : public DataPass, private Im2col {
   public:
     Im2colData(const ConvGeometry &g, int64_t limit)
-        : Im2col(g, is_plain_matrix(g) ? 0 : unfolded_rows(g),
+        : Im2col(g, g.unfolds_to_itself() ? 0 : g.unfolded_rows(),
                  element_bytes(compute_dtype(g.dtype)), limit)
     {
     }
@@ -201,8 +191,8 @@ class Im2colData final : public DataPass, private Im2col {
                   void *dx, void *matrix) const
     {
         const int64_t points = g_.out_points();
-        const int64_t rows = unfolded_rows(g_);
-        const bool plain = is_plain_matrix(g_);
+        const int64_t rows = g_.unfolded_rows();
+        const bool plain = g_.unfolds_to_itself();
         const int64_t stride = plain ? g_.x_channel : part.samples * points;
         multiply_all(on.blas(),
                      {.dtype = g_.dtype,
@@ -240,7 +230,7 @@ ConvGeometry geometry_of_dy(const ConvGeometry &g)
 class Im2colFilter final : public FilterPass, private Im2col {
   public:
     Im2colFilter(const ConvGeometry &g, int64_t limit)
-        : Im2col(g, unfolded_rows(g) + g.out_per_group(), element_bytes(g.dtype),
+        : Im2col(g, g.unfolded_rows() + g.out_per_group(), element_bytes(g.dtype),
                  limit - kAlignment),
           dy_(geometry_of_dy(g))
     {
@@ -262,7 +252,7 @@ class Im2colFilter final : public FilterPass, private Im2col {
     void run_part(const DeviceBackend &on, const Part &part, const void *x, const void *dy,
                   bool accumulate, void *sum, void *workspace) const
     {
-        const int64_t rows = unfolded_rows(g_);
+        const int64_t rows = g_.unfolded_rows();
         const int64_t places = part.samples * g_.out_points();
         Arena arena(workspace);
         void *grads =

@@ -29,16 +29,6 @@ struct Cut {
     int64_t piece = 0;  // bytes of one; 0 when x is used as it lies
 };
 
-/// The unfolded matrix of a 1x1 kernel that visits every place is x itself.
-bool is_plain_matrix(const ConvGeometry &g)
-{
-    const Axes ones{1, 1, 1};
-    const Axes zeros{0, 0, 0};
-    return g.kernel == ones && g.stride == ones && g.pad_begin == zeros && g.pad_end == zeros;
-}
-
-int64_t unfolded_rows(const ConvGeometry &g) { return g.in_per_group() * g.kernel_points(); }
-
 /// Choose lanes and places for tasks with `rows` rows in a piece.
 Cut cut_places(const ConvGeometry &g, int64_t tasks, int64_t rows, int64_t limit, int threads,
                bool unfold)
@@ -87,8 +77,8 @@ class Im2colForward final : public ForwardPass {
         const int64_t images = checked_mul(g.batch, g.groups, "batch * groups");
         // With fewer images than threads, ranges of places are tasks as well.
         slices_ = images >= threads ? 1 : std::min<int64_t>(threads, g.out_points());
-        cut_ =
-            cut_places(g, images * slices_, unfolded_rows(g), limit, threads, !is_plain_matrix(g));
+        cut_ = cut_places(g, images * slices_, g.unfolded_rows(), limit, threads,
+                          !g.unfolds_to_itself());
     }
     [[nodiscard]] int64_t workspace() const override { return cut_.lanes * cut_.piece; }
     [[nodiscard]] std::string describe() const override { return describe_cut(cut_); }
@@ -151,7 +141,7 @@ class Im2colData final : public DataPass {
         slices_ = images >= threads ? 1 : std::min<int64_t>(threads, g.in_per_group());
         const int64_t channels = ceil_div(g.in_per_group(), slices_);
         cut_ = cut_places(g, images * slices_, channels * g.kernel_points(), limit, threads,
-                          !is_plain_matrix(g));
+                          !g.unfolds_to_itself());
     }
     [[nodiscard]] int64_t workspace() const override { return cut_.lanes * cut_.piece; }
     [[nodiscard]] std::string describe() const override { return describe_cut(cut_); }
@@ -180,7 +170,7 @@ class Im2colData final : public DataPass {
         const int64_t channels = g_.in_per_group() * (slice + 1) / slices_ - first;
         dx += (image * g_.in_per_group() + first) * g_.x_channel;
         dy += image * g_.out_per_group() * g_.y_channel;
-        w += group * g_.out_per_group() * unfolded_rows(g_) + first * taps;
+        w += group * g_.out_per_group() * g_.unfolded_rows() + first * taps;
         if (cut_.piece != 0) {
             for (int64_t c = 0; c < channels; ++c) {
                 std::fill_n(dx + c * g_.x_channel, g_.in_points(), T(0));
@@ -190,7 +180,7 @@ class Im2colData final : public DataPass {
             const int64_t places = std::min(cut_.places, points - place);
             T *out = cut_.piece != 0 ? piece : dx + place;
             gemm<T>(channels * taps, places, g_.out_per_group(), T(1),
-                    {w, unfolded_rows(g_), Op::transpose}, {dy + place, g_.y_channel}, false, out,
+                    {w, g_.unfolded_rows(), Op::transpose}, {dy + place, g_.y_channel}, false, out,
                     cut_.piece != 0 ? places : g_.x_channel);
             if (cut_.piece != 0) {
                 col2im(g_, piece, {0, channels * taps, place, places}, dx);
@@ -211,10 +201,11 @@ class Im2colFilter final : public FilterPass {
         // Blocks are cut from the columns of dw first (each unfolded row is then
         // made once), and from its rows when there are too few columns.
         const int64_t wanted = ceil_div(threads, g.groups);
-        slices_ = std::min(wanted, ceil_div(unfolded_rows(g), 8));
+        slices_ = std::min(wanted, ceil_div(g.unfolded_rows(), 8));
         out_slices_ = std::min(ceil_div(wanted, slices_), g.out_per_group());
         cut_ = cut_places(g, checked_mul(g.groups, slices_ * out_slices_, "groups"),
-                          ceil_div(unfolded_rows(g), slices_), limit, threads, !is_plain_matrix(g));
+                          ceil_div(g.unfolded_rows(), slices_), limit, threads,
+                          !g.unfolds_to_itself());
     }
     [[nodiscard]] int64_t workspace() const override { return cut_.lanes * cut_.piece; }
     [[nodiscard]] std::string describe() const override { return describe_cut(cut_); }
@@ -239,12 +230,12 @@ class Im2colFilter final : public FilterPass {
         const int64_t out_slice = task / slices_ % out_slices_;
         const int64_t group = task / slices_ / out_slices_;
         const int64_t points = g_.out_points();
-        const int64_t row = unfolded_rows(g_) * slice / slices_;
-        const int64_t rows = unfolded_rows(g_) * (slice + 1) / slices_ - row;
+        const int64_t row = g_.unfolded_rows() * slice / slices_;
+        const int64_t rows = g_.unfolded_rows() * (slice + 1) / slices_ - row;
         const int64_t out_first = g_.out_per_group() * out_slice / out_slices_;
         const int64_t outs = g_.out_per_group() * (out_slice + 1) / out_slices_ - out_first;
         const int64_t out_channel = group * g_.out_per_group() + out_first;
-        dw += out_channel * unfolded_rows(g_) + row;
+        dw += out_channel * g_.unfolded_rows() + row;
         for (int64_t sample = 0; sample < g_.batch; ++sample) {
             const T *image = x + sample * g_.x_sample() + group * g_.in_per_group() * g_.x_channel;
             const T *grad = dy + sample * g_.y_sample() + out_channel * g_.y_channel;
@@ -257,7 +248,7 @@ class Im2colFilter final : public FilterPass {
                     unfolded = {piece, places, Op::transpose};
                 }
                 gemm<T>(outs, rows, places, T(1), {grad + place, g_.y_channel}, unfolded,
-                        accumulate || sample > 0 || place > 0, dw, unfolded_rows(g_));
+                        accumulate || sample > 0 || place > 0, dw, g_.unfolded_rows());
             }
         }
     }
