@@ -9,17 +9,17 @@
 namespace xconv::cpu {
 
 /// Blocks [first, first + blocks) of signs::kLanes channels, which all come strip after
-/// strip. The channels take the part of the images of OnesSums.
+/// strip; ones is [Co][K]. The channels take the part of the images of OnesSums.
 class BlockOnes {
   public:
     static_assert(signs::kLanes == kImageBatch);
 
     BlockOnes(const ConvGeometry &g, const Meetings &meetings, const SimdVariant &simd,
-              int64_t first, int64_t blocks, int64_t strips)
+              int64_t first, int64_t blocks, int64_t strips, float *ones)
         : first_(first * kImageBatch),
           channels_(std::min(blocks * kImageBatch, g.out_channels - first_)), channel_(g.y_channel),
           places_(g.kernel_points()), lines_(g.out_points() / g.out[2]), width_(g.out[2]),
-          strips_(strips), sums_(meetings, simd, held(channels_, strips))
+          strips_(strips), sums_(meetings, simd, held(channels_, strips)), ones_(ones)
     {
     }
 
@@ -29,8 +29,8 @@ class BlockOnes {
         return OnesSums<float>::bytes(meetings, kImageBatch);
     }
 
-    /// The lines that end in a strip, of a block; ones is [Co][K].
-    void add(const float *y, int64_t block, int64_t strip, float *ones)
+    /// The lines that end in a strip, of a block.
+    void add(const float *y, int64_t block, int64_t strip)
     {
         const int64_t channel = block * kImageBatch - first_;
         const int64_t count = std::min(kImageBatch, channels_ - channel);
@@ -39,10 +39,10 @@ class BlockOnes {
         const float *from = y + block * kImageBatch * channel_ + line * width_;
         sums_.add(strips_ > 1 ? channel : 0, {from, channel_, count, line, lines});
         if (strips_ == 1) {
-            sums_.finish(count, {ones + block * kImageBatch * places_, 1, places_});
+            sums_.finish(count, {ones_ + block * kImageBatch * places_, 1, places_});
         }
         else if (strip + 1 == strips_ && channel + count == channels_) {
-            sums_.finish(channels_, {ones + first_ * places_, 1, places_});
+            sums_.finish(channels_, {ones_ + first_ * places_, 1, places_});
         }
     }
 
@@ -60,6 +60,7 @@ class BlockOnes {
     int64_t width_;
     int64_t strips_;
     OnesSums<float> sums_;
+    float *ones_;
 };
 
 } // namespace xconv::cpu

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "cpu/block_ones.hpp"
@@ -37,12 +38,15 @@ inline void copy_row(const float *from, int64_t count, float *to)
 /// Places of the line that are worked on at a time, so that their probes and
 /// cotangents are in the second-level cache for all taps.
 constexpr int64_t kStrip = 1024;
-/// Bytes of sums of y that stay in the second-level cache beside a strip.
-constexpr int64_t kMostOnes = 1 << 19;
+/// Bytes of sums that stay there beside them: of the gradient, and of y.
+constexpr int64_t kGroupBytes = 1 << 20;
+constexpr int64_t kOnesBytes = 1 << 19;
+/// Products of a group of channels for each time that it draws the probes, at least.
+constexpr int64_t kLeastProducts = 32;
 
 class SignFilter final : public ProbeFilterPass {
   public:
-    SignFilter(const ConvGeometry &g, int threads, const SimdVariant &simd)
+    SignFilter(const ConvGeometry &g, int64_t workspace_limit, int threads, const SimdVariant &simd)
         : g_(g), line_(g), simd_(simd), threads_(threads), closed_(line_.closed(g)),
           length_(closed_ ? g.out_points() : line_.length),
           strip_(round_up(std::min(length_, std::max(kStrip, 4 * line_.reach())),
@@ -56,6 +60,14 @@ class SignFilter final : public ProbeFilterPass {
         const bool share_strips = tasks % threads == 0 || tasks >= 8 * threads;
         by_strips_ = y_blocks_ < threads || (y_blocks_ < 8 * threads && share_strips);
         lanes_ = static_cast<int>(std::min<int64_t>(threads, by_strips_ ? tasks : y_blocks_));
+
+        const int64_t most = by_strips_ ? y_blocks_ : ceil_div(y_blocks_, lanes_);
+        const int64_t least = std::min(ceil_div(kLeastProducts, g.kernel_points()), most);
+        group_ = std::clamp(kGroupBytes / block_bytes(), least, most);
+        while (group_ > least && workspace() > workspace_limit) {
+            group_ = std::max(group_ / 2, least);
+        }
+        group_ = ceil_div(most, ceil_div(most, group_)); // all alike, about
     }
 
     [[nodiscard]] int64_t workspace() const override
@@ -72,39 +84,24 @@ class SignFilter final : public ProbeFilterPass {
     void run(const Backend &, const ProbeImages &z, const void *dy, bool accumulate, void *dw,
              void *workspace) const override
     {
-        Arena arena(workspace);
-        const Pieces pieces = take(arena);
-        parallel_for(lanes_, lanes_, [&](int64_t lane) {
-            const Range strips =
-                by_strips_ ? share(g_.batch * strips_, lane) : Range{0, g_.batch * strips_};
-            const Range blocks = by_strips_ ? Range{0, y_blocks_} : share(y_blocks_, lane);
-            contract(z, static_cast<const float *>(dy), strips, blocks, pieces.lane(lane),
-                     pieces.sums + (by_strips_ ? lane * sums_count() : 0), unseen);
-        });
-        add_sums(pieces.sums, accumulate, static_cast<float *>(dw));
+        const auto unseen = [](Range) { return [](const float *, int64_t, int64_t) {}; };
+        run_groups(z, dy, accumulate, dw, workspace, group_, unseen);
     }
 
     [[nodiscard]] bool sums_ones() const override { return g_.batch == 1 && !by_strips_; }
     void run_and_sum(const Backend &, const ProbeImages &z, const void *dy, bool accumulate,
                      void *dw, void *ones, void *workspace) const override
     {
-        Arena arena(workspace);
-        const Pieces pieces = take(arena);
         const Meetings meetings = meetings_of(g_);
-        const int64_t at_once =
-            strips_ == 1 ? y_blocks_ : std::max<int64_t>(kMostOnes / BlockOnes::bytes(meetings), 1);
-        parallel_for(lanes_, lanes_, [&](int64_t lane) {
-            const Range mine = share(y_blocks_, lane);
-            for (int64_t first = mine.begin; first < mine.end; first += at_once) {
-                const Range blocks{first, std::min(first + at_once, mine.end)};
-                BlockOnes sums(g_, meetings, simd_, first, blocks.end - first, strips_);
-                contract(z, static_cast<const float *>(dy), {0, strips_}, blocks, pieces.lane(lane),
-                         pieces.sums, [&](const float *y, int64_t block, int64_t strip) {
-                             sums.add(y, block, strip, static_cast<float *>(ones));
-                         });
-            }
+        const int64_t most = std::max<int64_t>(kOnesBytes / BlockOnes::bytes(meetings), 1);
+        const int64_t group = strips_ == 1 ? group_ : std::min(group_, most);
+        run_groups(z, dy, accumulate, dw, workspace, group, [&](Range blocks) {
+            return [sums = BlockOnes(g_, meetings, simd_, blocks.begin, blocks.end - blocks.begin,
+                                     strips_, static_cast<float *>(ones))](
+                       const float *y, int64_t block, int64_t strip) mutable {
+                sums.add(y, block, strip);
+            };
         });
-        add_sums(pieces.sums, accumulate, static_cast<float *>(dw));
     }
 
   private:
@@ -118,17 +115,10 @@ class SignFilter final : public ProbeFilterPass {
     };
     /// What a thread works in.
     struct Buffers {
+        float *sums; // of a group; those of all threads follow one another
         uint32_t *words, *pairs;
         float *places;
         uint16_t *split;
-    };
-    struct Pieces {
-        float *sums;
-        std::vector<Buffers> buffers;
-        [[nodiscard]] Buffers lane(int64_t index) const
-        {
-            return buffers[static_cast<size_t>(index)];
-        }
     };
 
     /// Whether y has to be spread along its line.
@@ -137,7 +127,12 @@ class SignFilter final : public ProbeFilterPass {
     {
         return {count * lane / lanes_, count * (lane + 1) / lanes_};
     }
-    [[nodiscard]] int64_t sums_count() const { return y_blocks_ * tiles_ * kSumTile; }
+    /// Of the sums of a block of y.
+    [[nodiscard]] int64_t block_sums() const { return tiles_ * kSumTile; }
+    [[nodiscard]] int64_t block_bytes() const
+    {
+        return block_sums() * static_cast<int64_t>(sizeof(float));
+    }
     /// Where on the line some places of y end, with what lies between their rows.
     [[nodiscard]] int64_t on_line(int64_t places) const
     {
@@ -147,30 +142,63 @@ class SignFilter final : public ProbeFilterPass {
     [[nodiscard]] int64_t pair_places_count() const { return on_line(strip_) + line_.reach() + 3; }
     [[nodiscard]] int64_t word_count() const { return round_up(pair_places_count(), 128) / 32 + 4; }
 
-    Pieces take(Arena &arena) const
+    std::vector<Buffers> take(Arena &arena) const
     {
         constexpr int64_t word = sizeof(uint32_t);
-        Pieces pieces;
-        pieces.sums = arena.take<float>((by_strips_ ? lanes_ : 1) * sums_count() * word);
-        for (int lane = 0; lane < lanes_; ++lane) {
-            Buffers b{};
+        std::vector<Buffers> lanes(static_cast<size_t>(lanes_));
+        auto *sums = arena.take<float>(lanes_ * group_ * block_bytes());
+        for (Buffers &b : lanes) {
+            b.sums = sums;
             b.words = arena.take<uint32_t>(kLanes * word_count() * word);
             b.pairs = arena.take<uint32_t>(x_blocks_ * pair_places_count() * kLanes * word);
             b.places = arena.take<float>(gathers() ? kLanes * strip_ * word : 0);
             b.split = arena.take<uint16_t>(strip_ / kDepth * kSplitTile *
                                            static_cast<int64_t>(sizeof(uint16_t)));
-            pieces.buffers.push_back(b);
+            sums = sums == nullptr ? nullptr : sums + group_ * block_sums();
         }
-        return pieces;
+        return lanes;
     }
 
-    static constexpr auto unseen = [](const float *, int64_t, int64_t) {};
+    /// The gradient, in groups of blocks of y: their sums stay in the cache until they
+    /// are written. make_visit(group) is what contract() calls.
+    template <class MakeVisit>
+    void run_groups(const ProbeImages &z, const void *dy, bool accumulate, void *dw,
+                    void *workspace, int64_t group, MakeVisit &&make_visit) const
+    {
+        Arena arena(workspace);
+        const std::vector<Buffers> buffers = take(arena);
+        const auto *y = static_cast<const float *>(dy);
+        auto *out = static_cast<float *>(dw);
+        const Range strips{0, g_.batch * strips_};
+        const auto for_groups = [&](Range blocks, const auto &f) {
+            for (int64_t first = blocks.begin; first < blocks.end; first += group) {
+                f(Range{first, std::min(first + group, blocks.end)});
+            }
+        };
+        if (by_strips_) {
+            for_groups({0, y_blocks_}, [&](Range blocks) {
+                parallel_for(lanes_, lanes_, [&](int64_t lane) {
+                    contract(z, y, share(strips.end, lane), blocks,
+                             buffers[static_cast<size_t>(lane)], make_visit(blocks));
+                });
+                write_sums(buffers[0].sums, lanes_, blocks, accumulate, out, threads_);
+            });
+            return;
+        }
+        parallel_for(lanes_, lanes_, [&](int64_t lane) {
+            const Buffers &own = buffers[static_cast<size_t>(lane)];
+            for_groups(share(y_blocks_, lane), [&](Range blocks) {
+                contract(z, y, strips, blocks, own, make_visit(blocks));
+                write_sums(own.sums, 1, blocks, accumulate, out, 1);
+            });
+        });
+    }
 
     /// sums[y block][tap][x block] = sum over the strips of these channels of y;
     /// visit(image of y, block, strip) while they are in the cache.
     template <class Visit>
     void contract(const ProbeImages &z, const float *dy, Range strips, Range blocks,
-                  const Buffers &buffers, float *sums, Visit &&visit) const
+                  const Buffers &buffers, Visit &&visit) const
     {
         const Units units(g_.out_channels);
         const int64_t block_pairs = pair_places_count() * kLanes;
@@ -210,7 +238,7 @@ class SignFilter final : public ProbeFilterPass {
                 const float *y = dy + image * g_.y_sample();
                 split_strip(y, block, from, length, rows, buffers);
                 visit(y, block, task % strips_);
-                product.sums = sums + block * tiles_ * kSumTile;
+                product.sums = buffers.sums + (block - blocks.begin) * block_sums();
                 multiply_signs(product);
             }
         }
@@ -295,20 +323,24 @@ class SignFilter final : public ProbeFilterPass {
         split(buffers.places, strip_, channels, length, buffers.split);
     }
 
-    /// dw[co][ci][tap] (+)= the lanes' sums, in their order.
-    void add_sums(const float *sums, bool accumulate, float *dw) const
+    /// dw[co][ci][tap] (+)= the sums of so many lanes, in their order, for these blocks.
+    void write_sums(const float *sums, int copies, Range blocks, bool accumulate, float *dw,
+                    int threads) const
     {
         const int64_t taps = g_.kernel_points();
-        const int64_t copies = by_strips_ ? lanes_ : 1;
-        parallel_for(threads_, g_.out_channels, [&](int64_t co) {
-            const float *tile = sums + co / kLanes * tiles_ * kSumTile + co % kLanes * kLanes;
+        const int64_t first = blocks.begin * kLanes;
+        const int64_t channels_of_y = std::min(blocks.end * kLanes, g_.out_channels) - first;
+        parallel_for(threads, channels_of_y, [&](int64_t c) {
+            const int64_t co = first + c;
+            const float *tile = sums + c / kLanes * block_sums() + c % kLanes * kLanes;
             for (int64_t ci = 0; ci < g_.in_channels; ci += kLanes, tile += kSumTile) {
                 const int64_t channels = std::min(kLanes, g_.in_channels - ci);
                 float *to = dw + (co * g_.in_channels + ci) * taps;
                 for (int64_t tap = 0; tap < taps; ++tap) {
                     float sum[kLanes] = {};
                     for (int64_t copy = 0; copy < copies; ++copy) {
-                        const float *from = tile + tap * x_blocks_ * kSumTile + copy * sums_count();
+                        const float *from =
+                            tile + tap * x_blocks_ * kSumTile + copy * group_ * block_sums();
                         for (int64_t lane = 0; lane < kLanes; ++lane) {
                             sum[lane] += from[lane];
                         }
@@ -333,6 +365,7 @@ class SignFilter final : public ProbeFilterPass {
     int64_t tiles_; // of sums for a block of y
     bool by_strips_ = true;
     int lanes_ = 1;
+    int64_t group_ = 1; // blocks of y that are worked on at a time
 };
 
 /// Whether the line is about as long as the images on it.
@@ -361,12 +394,9 @@ std::unique_ptr<ProbeFilterPass> make_sign_filter(const ConvGeometry &g, int64_t
         return nullptr;
     }
     constexpr double speed = 0.25; // products cost this share of what they cost elsewhere
-    auto pass =
-        std::make_unique<SignFilter>(g, threads_worth(speed * g.multiply_adds(), threads), simd);
-    if (pass->workspace() > workspace_limit) {
-        return nullptr;
-    }
-    return pass;
+    const int used = threads_worth(speed * g.multiply_adds(), threads);
+    auto pass = std::make_unique<SignFilter>(g, workspace_limit, used, simd);
+    return pass->workspace() <= workspace_limit ? std::move(pass) : nullptr;
 }
 
 } // namespace xconv::cpu

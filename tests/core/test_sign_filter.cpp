@@ -17,6 +17,7 @@ using xconv::Dtype;
 using xconv::ProbeFilterPass;
 using xconv::ProbeImages;
 using xconv::Probes;
+using xconv::cpu::SimdVariant;
 
 namespace {
 
@@ -232,6 +233,30 @@ TEST_CASE("filter gradients of probes are those of the definition", "[signs]")
     check_filter(geometry(2, 3, 4, {1, 12, 13}, {1, 1, 1}, {}, {}), bits);
 }
 
+TEST_CASE("filter gradients of probes come in groups of channels", "[signs]")
+{
+    if (!xconv::cpu::signs::available()) {
+        WARN("this processor has no matrix units");
+        return;
+    }
+    std::mt19937_64 bits(7);
+    // Sums of more channels than a cache holds.
+    check_filter(geometry(2, 200, 36, {2, 3, 3}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1}), bits);
+
+    // And of more than there is room for.
+    const ConvGeometry g = geometry(1, 16, 36, {2, 3, 3}, {3, 3, 3}, {1, 1, 1}, {1, 1, 1});
+    const SimdVariant &simd = xconv::cpu::best_simd_variant();
+    const auto whole = xconv::cpu::make_sign_filter(g, int64_t{1} << 30, 1, simd);
+    const auto cut = xconv::cpu::make_sign_filter(g, whole->workspace() - 1, 1, simd);
+    REQUIRE(cut != nullptr);
+    REQUIRE(cut->workspace() < whole->workspace());
+    const Floats dy = whole_numbers(g.y_count(), 200, bits);
+    const ProbeImages z{draw_window(bits), 0, 1, g.in_channels};
+    Floats dw(static_cast<size_t>(g.w_count()), 0.5F);
+    Runner(*cut, z, dy).run(false, dw);
+    REQUIRE(dw == plain_filter(g, z, dy));
+}
+
 TEST_CASE("the filter of ones comes with the filter gradient of probes", "[signs]")
 {
     if (!xconv::cpu::signs::available()) {
@@ -244,7 +269,7 @@ TEST_CASE("the filter of ones comes with the filter gradient of probes", "[signs
     check_ones(geometry(1, 2, channels, {1, 9, 7}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1}), bits);
     check_ones(geometry(1, 1, channels, {1, 6, 32}, {1, 3, 2}, {0, 2, 0}, {0, 0, 1}), bits);
     check_ones(geometry(1, 1, channels, {1, 1, 90}, {1, 1, 4}, {0, 0, 1}, {0, 0, 2}), bits);
-    check_ones(geometry(1, 1, channels, {3, 4, 5}, {3, 2, 3}, {1, 0, 1}, {0, 1, 1}), bits);
+    check_ones(geometry(1, 1, channels, {3, 6, 7}, {2, 2, 3}, {1, 0, 1}, {0, 1, 1}), bits);
     check_ones(geometry(1, 1, channels, {1, 4, 5}, {1, 1, 1}, {}, {}), bits);
     // Several strips: of whole rows, and with strips that end within rows; rows so long
     // that not all of a thread's channels stay open.
