@@ -106,7 +106,8 @@ class BandedFilter final : public FilterPass {
 /// hundredths of a second for a line of so many points, 10 s for a million.
 constexpr int64_t kMostRows = int64_t{1} << 16;
 
-/// Halve the bands until a pass fits, or they cannot be halved.
+/// Halve the bands until a pass fits. Where none does, since the filter alone takes more,
+/// no smaller than brings the workspace near to the least.
 template <class Banded, class PassType>
 std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_t workspace_limit,
                               std::vector<Band> (*cut)(const ConvGeometry &, int64_t),
@@ -119,6 +120,10 @@ std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_
             return whole;
         }
     }
+    std::vector<std::unique_ptr<PassType>> too_large;
+    if (whole) {
+        too_large.push_back(std::move(whole));
+    }
     const int64_t least = least_band_rows(rows);
     while (rows > least) {
         rows = std::max((rows + 1) / 2, least);
@@ -126,11 +131,15 @@ std::unique_ptr<PassType> fit(const ConvGeometry &geometry, int64_t rows, int64_
             continue;
         }
         Bands<PassType> bands(cut(geometry, rows), workspace_limit, make);
-        if (bands.workspace() <= workspace_limit || rows == least) {
-            return std::make_unique<Banded>(std::move(bands));
+        auto pass = std::make_unique<Banded>(std::move(bands));
+        if (pass->workspace() <= workspace_limit) {
+            return pass;
         }
+        too_large.push_back(std::move(pass));
     }
-    return whole;
+    const int64_t near = too_large.back()->workspace() / 2 * 3;
+    return std::move(*std::ranges::find_if(
+        too_large, [near](const auto &pass) { return pass->workspace() <= near; }));
 }
 
 } // namespace

@@ -32,7 +32,8 @@ int64_t workspace_limit(const xconv_plan_options &options, const ConvGeometry &g
 int64_t default_workspace_limit(const ConvGeometry &geometry)
 {
     constexpr int64_t least = int64_t{32} << 20;
-    return std::max(least, geometry.x_count() * element_bytes(geometry.dtype) / 4);
+    const int64_t element = element_bytes(geometry.dtype);
+    return std::max({least, geometry.x_count() * element / 4, 3 * geometry.w_count() * element});
 }
 
 Dtype checked_dw_dtype(const xconv_conv_desc &conv, const ConvGeometry &geometry)
@@ -53,13 +54,17 @@ Plan::Plan(const Backend &backend, const PlanRequest &request)
     const int64_t limit = workspace_limit(request.options, geometry_);
     const xconv_contraction contraction = checked_contraction(request.options.contraction);
 
-    // The filter's own accumulator and mirror image come on top of a pass.
-    const int64_t pass_limit =
-        std::max<int64_t>(limit - w_bytes() - sum_bytes() - 2 * kAlignment, 1);
-    scheme_ = std::make_unique<Scheme>(backend, geometry_, request.scheme, contraction, pass_limit);
-    forward_ = backend.forward(geometry_, pass_limit);
-    data_ = backend.backward_data(geometry_, pass_limit);
-    filter_ = backend.backward_filter(geometry_, pass_limit);
+    // What a pass shares the workspace with: the gradient's sum, or a filter's mirror image.
+    const auto beside = [&](int64_t bytes) {
+        return std::max<int64_t>(limit - bytes - 2 * kAlignment, 1);
+    };
+    const int64_t filter_limit = beside(sum_bytes());
+    const int64_t limit_of_others = beside(flip_bytes());
+    scheme_ =
+        std::make_unique<Scheme>(backend, geometry_, request.scheme, contraction, filter_limit);
+    forward_ = backend.forward(geometry_, limit_of_others);
+    data_ = backend.backward_data(geometry_, limit_of_others);
+    filter_ = backend.backward_filter(geometry_, filter_limit);
 }
 
 int64_t Plan::w_bytes() const { return geometry_.w_count() * element_bytes(geometry_.dtype); }

@@ -312,12 +312,16 @@ Chunks cut_batch(int64_t batch, int64_t samples, int lanes)
     return {chunks, batch / chunks, batch % chunks};
 }
 
-int64_t samples_at_a_time(const ConvGeometry &g, int64_t workspace_limit, Teams teams)
+int64_t samples_at_a_time(const ConvGeometry &g, Direction direction, int64_t workspace_limit,
+                          Teams teams)
 {
     // Every chunk passes over the filter once more; keep that a trifle.
     const double wanted =
         std::max(static_cast<double>(kChunkBytesPerThread) * teams.size, 4 * filter_bytes(g));
-    const double room = static_cast<double>(workspace_limit) / teams.lanes - 2 * filter_bytes(g);
+    // All lanes read one filter; each sums a gradient, and a chunk's part of it.
+    const double filters = direction == Direction::backward_filter ? 2.0 * teams.lanes : 1.0;
+    const double room =
+        (static_cast<double>(workspace_limit) - filters * filter_bytes(g)) / teams.lanes;
     constexpr double largest = std::numeric_limits<int32_t>::max();
     const double sample = sample_bytes(g);
     const auto share = static_cast<double>(ceil_div(g.batch, teams.lanes));

@@ -153,7 +153,8 @@ struct Chunks {
 /// where the batch allows.
 Chunks cut_batch(int64_t batch, int64_t samples, int lanes);
 /// First guess for the samples of a chunk.
-int64_t samples_at_a_time(const ConvGeometry &g, int64_t workspace_limit, Teams teams);
+int64_t samples_at_a_time(const ConvGeometry &g, Direction direction, int64_t workspace_limit,
+                          Teams teams);
 
 /// Version and threading of the library in use.
 std::string describe_library();

@@ -54,9 +54,14 @@ template <class Stage> class Stages {
             // Kernels are made for the team size in force.
             with_team(teams.size, [&] { stages = fit(g, limit, teams); });
             if (!stages || stages->workspace() <= limit) {
-                break;
+                return stages;
             }
         }
+        // The filter alone takes more. Not single samples, then, each of which passes
+        // over the whole filter, but as many as add little to it.
+        const Teams last = teams_for(g, threads).back();
+        const int64_t least = stages->workspace();
+        with_team(last.size, [&] { stages = fit(g, least + least / 4, last); });
         return stages;
     }
 
@@ -141,7 +146,7 @@ template <class Stage> class Stages {
     /// Halve the samples until the workspace is within the limit.
     static std::optional<Stages> fit(const ConvGeometry &g, int64_t limit, Teams teams)
     {
-        int64_t samples = samples_at_a_time(g, limit, teams);
+        int64_t samples = samples_at_a_time(g, Stage::direction, limit, teams);
         for (;; samples = ceil_div(samples, 2)) {
             Stages stages(g, cut_batch(g.batch, samples, teams.lanes), teams);
             if (!stages.complete_) {

@@ -81,11 +81,14 @@ class Independent final : public TwoOrders {
                                               geometry().batch * geometry().in_channels,
                                               geometry().in_points(), probes_))
     {
-        if (prepare(setup, choose(setup))) {
-            samples_ = samples_at_once(setup);
-            whole_ = ProbeChannels(setup, probe_geometry(samples_));
+        ProjectionSetup within = setup; // what the sum leaves
+        within.workspace_limit = std::max<int64_t>(
+            setup.workspace_limit - checked_mul(geometry().w_count(), bytes(), "workspace"), 1);
+        if (prepare(setup, choose(within))) {
+            samples_ = samples_at_once(within);
+            whole_ = ProbeChannels(within, probe_geometry(samples_));
             if (geometry().batch % samples_ != 0) {
-                rest_ = ProbeChannels(setup, probe_geometry(geometry().batch % samples_));
+                rest_ = ProbeChannels(within, probe_geometry(geometry().batch % samples_));
             }
         }
     }

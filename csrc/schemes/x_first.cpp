@@ -38,7 +38,9 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     constexpr int64_t cache = int64_t{8} << 20;
     // Bands, rather than so few samples that z is drawn over and over.
     const int64_t shared = std::min(g.batch, kBandSamples);
-    const int64_t room = std::min(budget, cache);
+    // The pass sums a gradient in its own layout, in several parts at times.
+    const int64_t beside = setup.workspace_limit - 2 * g.w_count() * element_bytes(g.dtype);
+    const int64_t room = std::min({budget, cache, std::max(beside / 2, setup.workspace_limit / 8)});
     const bool whole = x_bytes(g) <= room / shared || !can_band(g);
     const int64_t samples = whole ? std::clamp<int64_t>(room / x_bytes(g), 1, g.batch) : shared;
     const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, room);

@@ -244,7 +244,7 @@ typedef struct xconv_plan_options {
     int32_t reserved;              /* 0 */
     int64_t workspace_limit;       /* bytes a pass aims to stay below, by working
                                       in smaller chunks; 0 = the default,
-                                      max(32 MiB, a quarter of x) */
+                                      max(32 MiB, a quarter of x, three times w) */
 } xconv_plan_options;
 #define XCONV_PLAN_OPTIONS_INIT                                                                    \
     {                                                                                              \

@@ -316,7 +316,8 @@ class Scheme {
 /// How a plan goes about it; never what it computes.
 struct Options {
     Contraction contraction = Contraction::automatic;
-    int64_t workspace_limit = 0; ///< bytes; 0 = max(32 MiB, a quarter of x)
+    /// Bytes; 0 = max(32 MiB, a quarter of x, three times w).
+    int64_t workspace_limit = 0;
 };
 
 } // namespace api
