@@ -68,6 +68,11 @@ class Case:
         return f"{self.batch}, {channels}, {'x'.join(map(str, self.size))}"
 
     @property
+    def kernel_title(self):
+        text = "x".join(map(str, self.kernel))
+        return text if all(s == 1 for s in self.stride) else f"{text}, stride {self.stride[0]}"
+
+    @property
     def x_count(self):
         return self.batch * self.in_channels * math.prod(self.size)
 

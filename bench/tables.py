@@ -123,6 +123,19 @@ def other_schemes(cases, rows):
     return table(("B, C, image", "scheme", "XConv, ms", "order", "ratio [worst–best]"), lines)
 
 
+def layers(cases, rows):
+    """One line for a layer, one column for a scheme."""
+    by_layer, schemes = {}, {case.scheme: None for case in cases}
+    for case in cases:
+        ratio = together(rows, case)
+        if ratio:
+            key = (case.title, case.kernel_title)
+            by_layer.setdefault(key, (case, {}))[1][case.scheme] = ratio
+    lines = [(*key, f"{exact(rows, case).median:.2f}", *(str(found.get(s, "")) for s in schemes))
+             for key, (case, found) in by_layer.items()]
+    return table(("B, C, image", "kernel", "exact, ms", *schemes), lines)
+
+
 def without_mean(case):
     return dataclasses.replace(case, mean=False)
 
@@ -279,6 +292,7 @@ def report(suites, context, rows):
         ("Shapes with a floor", floors(of("floors"), rows)),
         ("The manuscript's grid", grid(of("grid"), rows)),
         ("Other projections and distributions", other_schemes(of("modes"), rows)),
+        ("Layers of well-known networks", layers(of("layers"), rows)),
         ("Mean deflation and few bits", composed(of("schemes"), rows)),
         ("Where the time goes, ms", parts(of("floors") + of("modes") + of("schemes"), rows)),
         ("What the sketch adds to a forward pass", overhead(of("overhead"), rows)),

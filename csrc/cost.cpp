@@ -8,14 +8,17 @@ namespace {
 
 // Fitted to bench/ on an AVX-512 machine; the ratios hold well elsewhere, since
 // all steps run on the same units.
-constexpr int64_t kChannelBlock = 8;     // channels are padded up to a multiple
+constexpr int64_t kChannelBlock = 8;     // channels are padded up to a multiple,
+constexpr int64_t kFewChannels = 3;      // but for those of x if so few: they are read as they lie
 constexpr double kElementCost = 24;      // reading and reordering one element
 constexpr double kProductSlowdown = 1.5; // our products against the convolution's
 constexpr double kWriteCost = 8;         // writing one element
 
 double padded_filter_cost(const ConvGeometry &geometry, int64_t channel_block, double multiply_add)
 {
-    const auto in = static_cast<double>(round_up(geometry.in_per_group(), channel_block));
+    const int64_t in_channels = geometry.in_per_group();
+    const bool few = in_channels <= kFewChannels && channel_block == kChannelBlock;
+    const auto in = static_cast<double>(few ? in_channels : round_up(in_channels, channel_block));
     const auto out = static_cast<double>(round_up(geometry.out_per_group(), channel_block));
     const double places = static_cast<double>(geometry.batch) *
                           static_cast<double>(geometry.out_points()) *
