@@ -76,6 +76,10 @@ class Case:
     def x_count(self):
         return self.batch * self.in_channels * math.prod(self.size)
 
+    @property
+    def w_count(self):
+        return self.out_channels * self.in_channels // self.groups * math.prod(self.kernel)
+
     def row(self, name):
         """Full name of a row of this case; `*` stands for the scheme."""
         return f"{self.geometry}/{name.replace('*', 'xconv/' + self.scheme)}"

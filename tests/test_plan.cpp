@@ -187,6 +187,18 @@ TEST_CASE("workspaces stay below the larger of 32 MiB, a quarter of x and three 
     }
 }
 
+TEST_CASE("wide filters do not cut images into bands", "[plan]")
+{
+    // Bands do not make a filter smaller, and each passes over all of it.
+    const Context context(2);
+    for (const int64_t size : {7, 14, 28}) {
+        const Conv conv = cases::conv2d(32, 512, 512, size, 3, 1);
+        const std::string text = text_of(Plan(context, conv, XCONV_F32, Scheme{}));
+        INFO(text);
+        CHECK(text.find(" bands") == std::string::npos);
+    }
+}
+
 namespace {
 
 constexpr int64_t huge = std::numeric_limits<int64_t>::max();
