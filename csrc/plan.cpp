@@ -54,9 +54,10 @@ Plan::Plan(const Backend &backend, const PlanRequest &request)
     const int64_t limit = workspace_limit(request.options, geometry_);
     const xconv_contraction contraction = checked_contraction(request.options.contraction);
 
-    // What a pass shares the workspace with: the gradient's sum, or a filter's mirror image.
+    // What a pass shares the workspace with: the gradient's sum, or a filter's mirror image;
+    // and a little for what libraries allocate themselves.
     const auto beside = [&](int64_t bytes) {
-        return std::max<int64_t>(limit - bytes - 2 * kAlignment, 1);
+        return std::max<int64_t>(limit - limit / 64 - bytes - 2 * kAlignment, 1);
     };
     const int64_t filter_limit = beside(sum_bytes());
     const int64_t limit_of_others = beside(flip_bytes());
