@@ -8,11 +8,14 @@
 #include "cpu/conv_signs.hpp"
 #include "cpu/cpu_backend.hpp"
 #include "cpu/signs.hpp"
-#include "probe_entry.hpp"
+#include "sign_inputs.hpp"
 
+using sign_inputs::draw_window;
+using sign_inputs::Floats;
+using sign_inputs::sign;
+using sign_inputs::whole_numbers;
 using xconv::Axes;
 using xconv::ConvGeometry;
-using xconv::Distribution;
 using xconv::Dtype;
 using xconv::ProbeFilterPass;
 using xconv::ProbeImages;
@@ -20,31 +23,6 @@ using xconv::Probes;
 using xconv::cpu::SimdVariant;
 
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats whole_numbers(int64_t count, int64_t largest, std::mt19937_64 &bits)
-{
-    Floats values(static_cast<size_t>(count));
-    for (float &value : values) {
-        const auto range = static_cast<uint64_t>(2 * largest + 1);
-        value = static_cast<float>(static_cast<int64_t>(bits() % range) - largest);
-    }
-    return values;
-}
-
-float sign(const Probes &probes, int64_t row, int64_t column)
-{
-    return xconv::probe_entry<float>(probes.seed, Distribution::rademacher, probes.row + row,
-                                     probes.column + column);
-}
-
-Probes draw_window(std::mt19937_64 &bits)
-{
-    const uint64_t seed = bits();
-    const auto row = static_cast<int64_t>(bits() % 1000);
-    return {seed, Distribution::rademacher, row, static_cast<int64_t>(bits() % 50)};
-}
 
 /// A convolution with stride 1 of the given sizes.
 ConvGeometry geometry(int64_t batch, int64_t in_channels, int64_t out_channels, Axes in,

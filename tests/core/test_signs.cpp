@@ -8,8 +8,12 @@
 #include "backend.hpp"
 #include "cpu/probes.hpp"
 #include "cpu/signs.hpp"
-#include "probe_entry.hpp"
+#include "sign_inputs.hpp"
 
+using sign_inputs::draw_window;
+using sign_inputs::Floats;
+using sign_inputs::sign;
+using sign_inputs::whole_numbers;
 using xconv::Distribution;
 using xconv::Dtype;
 using xconv::Probes;
@@ -18,18 +22,6 @@ using xconv::cpu::ProbeOps;
 using xconv::cpu::SimdVariant;
 
 namespace {
-
-using Floats = std::vector<float>;
-
-Floats whole_numbers(int64_t count, int64_t largest, std::mt19937_64 &bits)
-{
-    Floats values(static_cast<size_t>(count));
-    for (float &value : values) {
-        const auto range = static_cast<uint64_t>(2 * largest + 1);
-        value = static_cast<float>(static_cast<int64_t>(bits() % range) - largest);
-    }
-    return values;
-}
 
 /// Numbers of all 24 bits, of sizes that differ by up to 2^20.
 Floats any_numbers(int64_t count, std::mt19937_64 &bits)
@@ -40,12 +32,6 @@ Floats any_numbers(int64_t count, std::mt19937_64 &bits)
                            -static_cast<int>(bits() % 20) - 31);
     }
     return values;
-}
-
-float sign(const Probes &probes, int64_t row, int64_t column)
-{
-    return xconv::probe_entry<float>(probes.seed, Distribution::rademacher, probes.row + row,
-                                     probes.column + column);
 }
 
 /// Every way this machine has to do the operations.
@@ -69,13 +55,6 @@ std::vector<ProbeOps> all_ops()
 Floats numbers(int64_t count, int64_t largest, bool exact, std::mt19937_64 &bits)
 {
     return exact ? whole_numbers(count, largest, bits) : any_numbers(count, bits);
-}
-
-Probes draw_window(std::mt19937_64 &bits)
-{
-    const uint64_t seed = bits();
-    const auto row = static_cast<int64_t>(bits() % 1000);
-    return {seed, Distribution::rademacher, row, static_cast<int64_t>(bits() % 50)};
 }
 
 /// The row or column that is number `i` of those in `runs`.
