@@ -83,18 +83,21 @@ def parts(cases, rows):
                   "im2col + BLAS"), lines)
 
 
-def grid(cases, rows):
-    """One line for a geometry, one column for an r."""
-    by_geometry, probes = {}, sorted({case.probes for case in cases})
+def crossed(cases, rows, titles, columns, column_of):
+    """One line for a layer, whose titles are `titles(case)`; of its ratios, one column for
+    each of `columns`."""
+    by_layer = {}
     for case in cases:
         ratio = together(rows, case)
         if ratio:
-            by_geometry.setdefault((case.title, case.geometry), {})[case.probes] = (case, ratio)
-    lines = []
-    for (title, _), found in by_geometry.items():
-        first = next(iter(found.values()))[0]
-        lines.append((title, f"{exact(rows, first).median:.2f}",
-                      *(str(found[r][1]) if r in found else "" for r in probes)))
+            by_layer.setdefault((titles(case), case.geometry), (case, {}))[1][column_of(case)] = ratio
+    return [(*head, f"{exact(rows, case).median:.2f}", *(str(found.get(c, "")) for c in columns))
+            for (head, _), (case, found) in by_layer.items()]
+
+
+def grid(cases, rows):
+    probes = sorted({case.probes for case in cases})
+    lines = crossed(cases, rows, lambda case: (case.title,), probes, lambda case: case.probes)
     return table(("B, C, image", "exact, ms", *(f"r = {r}" for r in probes)), lines)
 
 
@@ -124,15 +127,9 @@ def other_schemes(cases, rows):
 
 
 def layers(cases, rows):
-    """One line for a layer, one column for a scheme."""
-    by_layer, schemes = {}, {case.scheme: None for case in cases}
-    for case in cases:
-        ratio = together(rows, case)
-        if ratio:
-            key = (case.title, case.kernel_title)
-            by_layer.setdefault(key, (case, {}))[1][case.scheme] = ratio
-    lines = [(*key, f"{exact(rows, case).median:.2f}", *(str(found.get(s, "")) for s in schemes))
-             for key, (case, found) in by_layer.items()]
+    schemes = list(dict.fromkeys(case.scheme for case in cases))
+    lines = crossed(cases, rows, lambda case: (case.title, case.kernel_title), schemes,
+                    lambda case: case.scheme)
     return table(("B, C, image", "kernel", "exact, ms", *schemes), lines)
 
 
@@ -146,17 +143,19 @@ def composed(cases, rows):
     for case in cases:
         step, base = rows.get(case.row("*/step")), exact(rows, case)
         if step and base and (case.bits or case.mean):
-            plain = rows.get(without_mean(case).row("*/step")) if case.mean else None
-            lines.append((case.title, case.scheme, f"{step.median:.2f}",
-                          Ratio.of(step, base), mean_adds(step, plain) if plain else ""))
+            added = mean_adds(case, rows)
+            lines.append((case.title, case.scheme, f"{step.median:.2f}", Ratio.of(step, base),
+                          "{:.0%} ({:.0%})".format(*added).replace("%", " %") if added else ""))
     return table(("B, C, image", "scheme", "XConv, ms", "times exact [best–worst]",
                   "what the mean adds (fastest runs)"), lines)
 
 
-def mean_adds(step, plain):
-    """What a step takes more, in the median and between the fastest repetitions."""
-    return f"{100 * (step.median / plain.median - 1):.0f} % " \
-           f"({100 * (step.low / plain.low - 1):.0f} %)"
+def mean_adds(case, rows):
+    """What share a step takes more for the mean, in the median and between the fastest
+    repetitions, or None."""
+    step, plain = (rows.get(c.row("*/step")) for c in (case, without_mean(case)))
+    return (step.median / plain.median - 1, step.low / plain.low - 1) \
+        if case.mean and step and plain else None
 
 
 def allowed_workspace(case):
@@ -222,17 +221,12 @@ def _verdicts_of_suite(name, cases, requirements, rows):
 
 
 def _verdicts_on_composition(name, cases, requirements, rows):
-    def step(case):
-        return rows[case.row("*/step")].median
-
-    ran = [c for c in cases if c.row("*/step") in rows]
-    packed = [step(c) / exact(rows, c).median for c in ran
-              if c.projection == "identity" and c.bits and exact(rows, c)]
+    packed = [rows[c.row("*/step")].median / exact(rows, c).median for c in cases
+              if c.projection == "identity" and c.bits and together(rows, c)]
     if packed and "packed" in requirements:
         yield f"{name}: identity in few bits, most times exact", max(packed), \
             requirements["packed"], False
-    added = [step(c) / step(without_mean(c)) - 1 for c in ran
-             if c.mean and without_mean(c).row("*/step") in rows]
+    added = [share[0] for share in (mean_adds(c, rows) for c in cases) if share]
     if added and "mean" in requirements:
         yield f"{name}: most that the mean adds to a step", max(added), requirements["mean"], False
 

@@ -16,6 +16,7 @@
 #include <string>
 
 #include "dtype.hpp"
+#include "error.hpp"
 #include "geometry.hpp"
 #include "packing.hpp"
 #include "packing_entry.hpp"
@@ -147,6 +148,7 @@ class ProbeFilterPass : public Pass {
                              bool /*accumulate*/, void * /*sum*/, void * /*ones*/,
                              void * /*workspace*/) const
     {
+        fail(XCONV_INTERNAL, "{} does not sum ones", describe());
     }
     [[nodiscard]] virtual bool sums_ones() const { return false; }
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -115,7 +116,7 @@ class SignFilter final : public ProbeFilterPass {
     };
     /// What a thread works in.
     struct Buffers {
-        float *sums; // of a group; those of all threads follow one another
+        float *sums; // of a group
         uint32_t *words, *pairs;
         float *places;
         uint16_t *split;
@@ -146,15 +147,13 @@ class SignFilter final : public ProbeFilterPass {
     {
         constexpr int64_t word = sizeof(uint32_t);
         std::vector<Buffers> lanes(static_cast<size_t>(lanes_));
-        auto *sums = arena.take<float>(lanes_ * group_ * block_bytes());
         for (Buffers &b : lanes) {
-            b.sums = sums;
+            b.sums = arena.take<float>(group_ * block_bytes());
             b.words = arena.take<uint32_t>(kLanes * word_count() * word);
             b.pairs = arena.take<uint32_t>(x_blocks_ * pair_places_count() * kLanes * word);
             b.places = arena.take<float>(gathers() ? kLanes * strip_ * word : 0);
             b.split = arena.take<uint16_t>(strip_ / kDepth * kSplitTile *
                                            static_cast<int64_t>(sizeof(uint16_t)));
-            sums = sums == nullptr ? nullptr : sums + group_ * block_sums();
         }
         return lanes;
     }
@@ -181,7 +180,7 @@ class SignFilter final : public ProbeFilterPass {
                     contract(z, y, share(strips.end, lane), blocks,
                              buffers[static_cast<size_t>(lane)], make_visit(blocks));
                 });
-                write_sums(buffers[0].sums, lanes_, blocks, accumulate, out, threads_);
+                write_sums(buffers, blocks, accumulate, out, threads_);
             });
             return;
         }
@@ -189,7 +188,7 @@ class SignFilter final : public ProbeFilterPass {
             const Buffers &own = buffers[static_cast<size_t>(lane)];
             for_groups(share(y_blocks_, lane), [&](Range blocks) {
                 contract(z, y, strips, blocks, own, make_visit(blocks));
-                write_sums(own.sums, 1, blocks, accumulate, out, 1);
+                write_sums({&own, 1}, blocks, accumulate, out, 1);
             });
         });
     }
@@ -323,8 +322,8 @@ class SignFilter final : public ProbeFilterPass {
         split(buffers.places, strip_, channels, length, buffers.split);
     }
 
-    /// dw[co][ci][tap] (+)= the sums of so many lanes, in their order, for these blocks.
-    void write_sums(const float *sums, int copies, Range blocks, bool accumulate, float *dw,
+    /// dw[co][ci][tap] (+)= the sums of some lanes, in their order, for these blocks.
+    void write_sums(std::span<const Buffers> lanes, Range blocks, bool accumulate, float *dw,
                     int threads) const
     {
         const int64_t taps = g_.kernel_points();
@@ -332,15 +331,14 @@ class SignFilter final : public ProbeFilterPass {
         const int64_t channels_of_y = std::min(blocks.end * kLanes, g_.out_channels) - first;
         parallel_for(threads, channels_of_y, [&](int64_t c) {
             const int64_t co = first + c;
-            const float *tile = sums + c / kLanes * block_sums() + c % kLanes * kLanes;
+            int64_t tile = c / kLanes * block_sums() + c % kLanes * kLanes;
             for (int64_t ci = 0; ci < g_.in_channels; ci += kLanes, tile += kSumTile) {
                 const int64_t channels = std::min(kLanes, g_.in_channels - ci);
                 float *to = dw + (co * g_.in_channels + ci) * taps;
                 for (int64_t tap = 0; tap < taps; ++tap) {
                     float sum[kLanes] = {};
-                    for (int64_t copy = 0; copy < copies; ++copy) {
-                        const float *from =
-                            tile + tap * x_blocks_ * kSumTile + copy * group_ * block_sums();
+                    for (const Buffers &buffers : lanes) {
+                        const float *from = buffers.sums + tile + tap * x_blocks_ * kSumTile;
                         for (int64_t lane = 0; lane < kLanes; ++lane) {
                             sum[lane] += from[lane];
                         }

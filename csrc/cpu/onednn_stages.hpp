@@ -50,7 +50,8 @@ template <class Stage> class Stages {
             return std::nullopt;
         }
         std::optional<Stages> stages;
-        for (const Teams teams : teams_for(g, threads)) {
+        const std::vector<Teams> all = teams_for(g, threads);
+        for (const Teams teams : all) {
             // Kernels are made for the team size in force.
             with_team(teams.size, [&] { stages = fit(g, limit, teams); });
             if (!stages || stages->workspace() <= limit) {
@@ -59,9 +60,8 @@ template <class Stage> class Stages {
         }
         // The filter alone takes more. Not single samples, then, each of which passes
         // over the whole filter, but as many as add little to it.
-        const Teams last = teams_for(g, threads).back();
         const int64_t least = stages->workspace();
-        with_team(last.size, [&] { stages = fit(g, least + least / 4, last); });
+        with_team(all.back().size, [&] { stages = fit(g, least + least / 4, all.back()); });
         return stages;
     }
 

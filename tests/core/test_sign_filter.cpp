@@ -24,6 +24,16 @@ using xconv::cpu::SimdVariant;
 
 namespace {
 
+/// Says so where there are none.
+bool units_here()
+{
+    const bool found = xconv::cpu::signs::available();
+    if (!found) {
+        WARN("this processor has no matrix units");
+    }
+    return found;
+}
+
 /// A convolution with stride 1 of the given sizes.
 ConvGeometry geometry(int64_t batch, int64_t in_channels, int64_t out_channels, Axes in,
                       Axes kernel, Axes pad_begin, Axes pad_end, Axes dilation = {1, 1, 1})
@@ -193,8 +203,7 @@ void check_ones(const ConvGeometry &g, std::mt19937_64 &bits)
 
 TEST_CASE("filter gradients of probes are those of the definition", "[signs]")
 {
-    if (!xconv::cpu::signs::available()) {
-        WARN("this processor has no matrix units");
+    if (!units_here()) {
         return;
     }
     std::mt19937_64 bits(5);
@@ -213,8 +222,7 @@ TEST_CASE("filter gradients of probes are those of the definition", "[signs]")
 
 TEST_CASE("filter gradients of probes come in groups of channels", "[signs]")
 {
-    if (!xconv::cpu::signs::available()) {
-        WARN("this processor has no matrix units");
+    if (!units_here()) {
         return;
     }
     std::mt19937_64 bits(7);
@@ -237,8 +245,7 @@ TEST_CASE("filter gradients of probes come in groups of channels", "[signs]")
 
 TEST_CASE("the filter of ones comes with the filter gradient of probes", "[signs]")
 {
-    if (!xconv::cpu::signs::available()) {
-        WARN("this processor has no matrix units");
+    if (!units_here()) {
         return;
     }
     std::mt19937_64 bits(6);

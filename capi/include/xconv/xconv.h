@@ -306,8 +306,8 @@ XCONV_API xconv_status xconv_plan_describe(const xconv_plan *plan, char *buffer,
  *          for every way to split the batch
  *   sketch written when not NULL, sketch_bytes long; with NULL (and 0) nothing
  *          is kept: inference
- * Matrix units of a processor may take numbers of x and dy below 1.2e-38 for 0, and
- * those within 0.3 % of the largest Float32 for infinite. */
+ * Matrix units of a processor may round numbers of x and dy below 1e-33, take those
+ * below 1.2e-38 for 0, and those within 0.3 % of the largest Float32 for infinite. */
 XCONV_API xconv_status xconv_forward(const xconv_context *context, const xconv_plan *plan,
                                      const void *x, const void *w, const void *bias, void *y,
                                      uint64_t seed, void *sketch, size_t sketch_bytes,
