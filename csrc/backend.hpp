@@ -228,7 +228,7 @@ class Backend {
     /// means(i, j) = mean over the places p of run i of z(p, j): a row for each run.
     virtual void probe_means(Dtype compute, const Probes &probes, Runs rows,
                              Matrix means) const = 0;
-    /// sums [Co][K][batch] = the filter gradient of each sample for an input of
+    /// sums [batch][Co][K] = the filter gradient of each sample for an input of
     /// ones with one channel: place k of the kernel meets x, and not its padding,
     /// at some of the outputs, and sums dy over these.
     virtual void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const = 0;

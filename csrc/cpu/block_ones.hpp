@@ -39,10 +39,10 @@ class BlockOnes {
         const float *from = y + block * kImageBatch * channel_ + line * width_;
         sums_.add(strips_ > 1 ? channel : 0, {from, channel_, count, line, lines});
         if (strips_ == 1) {
-            sums_.finish(count, {ones_ + block * kImageBatch * places_, 1, places_});
+            sums_.finish(count, {ones_ + block * kImageBatch * places_, places_});
         }
         else if (strip + 1 == strips_ && channel + count == channels_) {
-            sums_.finish(channels_, {ones_ + first_ * places_, 1, places_});
+            sums_.finish(channels_, {ones_ + first_ * places_, places_});
         }
     }
 

@@ -94,7 +94,8 @@ int64_t Meetings::boxes() const
 void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const
 {
     const Meetings meetings = meetings_of(g);
-    const int64_t row = g.kernel_points() * g.batch; // sums of a channel
+    const int64_t places = g.kernel_points();
+    const int64_t sample = g.out_channels * places;
     const int64_t batches = ceil_div(g.batch, kImageBatch);
     const int64_t tasks = g.out_channels * batches;
     const int used = threads_worth(static_cast<double>(g.y_count()), threads);
@@ -111,7 +112,8 @@ void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *s
                 const int64_t images = std::min(kImageBatch, g.batch - image);
                 const In *from = static_cast<const In *>(dy) + channel * g.y_channel;
                 add_images(g, *simd, from + image * g.y_sample(), g.y_sample(), images, wide, ones);
-                ones.finish(images, {static_cast<T *>(sums) + channel * row + image, g.batch, 1});
+                ones.finish(images,
+                            {static_cast<T *>(sums) + image * sample + channel * places, sample});
             }
         });
     });

@@ -106,16 +106,12 @@ template <class T> struct ImageLines {
     int64_t count;
 };
 
-/// Sums [place of the kernel][image], by these distances.
+/// Sums [image][place of the kernel].
 template <class T> struct MetSums {
     T *data;
-    int64_t place_stride;
-    int64_t image_stride;
+    int64_t stride; // from one image to the next
 
-    [[nodiscard]] MetSums from(int64_t image) const
-    {
-        return {data + image * image_stride, place_stride, image_stride};
-    }
+    [[nodiscard]] MetSums from(int64_t image) const { return {data + image * stride, stride}; }
 };
 
 /// Some columns of some lines, counted from the first one given.
@@ -143,7 +139,7 @@ template <class T> struct SumKernels {
     void (*fold_columns)(const std::vector<Interval> &segments, Interval columns, const T *sums,
                          int64_t stride, int64_t images, double *boxes);
 
-    /// sums[k][image] = the sum of an image, of a batch of them, over the outputs at
+    /// sums[image][k] = the sum of an image, of a batch of them, over the outputs at
     /// which place k meets x. Uses boxes and as much scratch up.
     void (*sum_met)(const Meetings &meetings, double *boxes, double *scratch, int64_t images,
                     const MetSums<T> &sums);

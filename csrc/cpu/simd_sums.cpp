@@ -2,6 +2,7 @@
 // like simd_kernels.cpp.
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <type_traits>
 
 #include "cpu/simd.hpp"
@@ -66,13 +67,18 @@ inline Vec<double> as_doubles(Vec<float> value, std::integer_sequence<int, Lane.
                                    Vec<double>);
 }
 
-/// sums[i] += lane i.
-inline void add_to(double *sums, Vec<double> value) { store<double>(sums, load(sums) + value); }
-inline void add_to(double *sums, Vec<float> value)
+/// sums[i] += lane i, for i < count and on to the end of a vector of doubles.
+inline void add_to(double *sums, Vec<double> value, int64_t /*count*/)
+{
+    store<double>(sums, load(sums) + value);
+}
+inline void add_to(double *sums, Vec<float> value, int64_t count)
 {
     constexpr std::make_integer_sequence<int, kLanes<double>> lanes;
-    add_to(sums, as_doubles<0>(value, lanes));
-    add_to(sums + kLanes<double>, as_doubles<kLanes<double>>(value, lanes));
+    add_to(sums, as_doubles<0>(value, lanes), count);
+    if (count > kLanes<double>) {
+        add_to(sums + kLanes<double>, as_doubles<kLanes<double>>(value, lanes), count);
+    }
 }
 
 // ---------------------------------------------------------------- sums of rows
@@ -138,37 +144,40 @@ template <class T> struct Columns {
     bool fresh; // or add to what is there
 };
 
-/// Sums over lines of V vectors of columns, in C chains each.
-template <class T, int V, int C, class Load>
-inline void sum_columns(const Lines<T> &in, const Columns<T> &out, Load &&load_at)
+/// Sums over lines of V vectors of columns of I images at a time: V * I additions that
+/// need not wait for each other.
+template <class T, int V, int I, class Load>
+inline int64_t sum_images(const Lines<T> &in, const Columns<T> &out, int64_t image, Load &&load_at)
 {
-    for (int64_t image = 0; image < in.images; ++image) {
+    for (; image + I <= in.images; image += I) {
         const T *at = in.data + image * in.image;
-        T *sums = out.sums + image * out.stride;
-        Vec<T> chains[size_t{V}][size_t{C}] = {};
-        for (int v = 0; v < V && !out.fresh; ++v) {
-            chains[v][0] = load(sums + v * kLanes<T>);
-        }
-        int64_t line = 0;
-        for (; line + C <= in.lines; line += C) {
-            for (int c = 0; c < C; ++c, at += in.line) {
+        T *to = out.sums + image * out.stride;
+        Vec<T> sums[size_t{I}][size_t{V}] = {};
+        const auto each = [&](auto &&f) {
+            for (int i = 0; i < I; ++i) {
                 for (int v = 0; v < V; ++v) {
-                    chains[v][c] += load_at(at + v * kLanes<T>);
+                    f(sums[i][v], i, v * kLanes<T>);
                 }
             }
+        };
+        if (!out.fresh) {
+            each([&](Vec<T> &sum, int i, int v) { sum = load(to + i * out.stride + v); });
         }
-        for (; line < in.lines; ++line, at += in.line) {
-            for (int v = 0; v < V; ++v) {
-                chains[v][0] += load_at(at + v * kLanes<T>);
-            }
+        for (int64_t line = 0; line < in.lines; ++line, at += in.line) {
+            each([&](Vec<T> &sum, int i, int v) { sum += load_at(at + i * in.image + v); });
         }
-        for (int v = 0; v < V; ++v) {
-            Vec<T> column = chains[v][0];
-            for (int c = 1; c < C; ++c) {
-                column += chains[v][c];
-            }
-            store<T>(sums + v * kLanes<T>, column);
-        }
+        each([&](const Vec<T> &sum, int i, int v) { store<T>(to + i * out.stride + v, sum); });
+    }
+    return image;
+}
+
+template <class T, int V, class Load>
+inline void sum_columns(const Lines<T> &in, const Columns<T> &out, Load &&load_at)
+{
+    constexpr int images = 4 / V;
+    const int64_t image = sum_images<T, V, images>(in, out, 0, load_at);
+    if constexpr (images > 1) {
+        sum_images<T, V, 1>(in, out, image, load_at);
     }
 }
 
@@ -186,11 +195,11 @@ inline void sum_last_columns(Lines<T> in, int64_t columns, int64_t rest, Columns
     }
     const int64_t last = in.images - careful;
     in.images = last;
-    sum_columns<T, 1, 4>(in, out, whole);
+    sum_columns<T, 1>(in, out, whole);
     in.data += last * in.image;
     in.images = careful;
     out.sums += last * out.stride;
-    sum_columns<T, 1, 4>(in, out, partial);
+    sum_columns<T, 1>(in, out, partial);
 }
 
 template <class T>
@@ -208,13 +217,13 @@ void add_lines(const ImageLines<T> &given, int64_t width, const LineBlock &block
         left -= by;
     };
     for (; left >= 4 * kLanes<T>; advance(4 * kLanes<T>)) {
-        sum_columns<T, 4, 1>(in, out, whole);
+        sum_columns<T, 4>(in, out, whole);
     }
     for (; left >= 2 * kLanes<T>; advance(2 * kLanes<T>)) {
-        sum_columns<T, 2, 2>(in, out, whole);
+        sum_columns<T, 2>(in, out, whole);
     }
     for (; left >= kLanes<T>; advance(kLanes<T>)) {
-        sum_columns<T, 1, 4>(in, out, whole);
+        sum_columns<T, 1>(in, out, whole);
     }
     if (left > 0) {
         const int64_t behind = (given.count - block.line - block.lines) * width;
@@ -264,7 +273,7 @@ inline void fold_lanes(const std::vector<Interval> &segments, Interval columns, 
         const T *from = sums + (p - columns.first);
         const int64_t count = (std::min(segments[s].last, last) - p) / kLanes<T>;
         if (count > 0) {
-            add_to(to, sum_blocks(from, stride, images, count));
+            add_to(to, sum_blocks(from, stride, images, count), images);
             p += count * kLanes<T>;
             continue;
         }
@@ -279,7 +288,7 @@ inline void fold_lanes(const std::vector<Interval> &segments, Interval columns, 
             for (++p; p < std::min(segments[s].last, end); ++p) {
                 sum += block[p - begin];
             }
-            add_to(to, sum);
+            add_to(to, sum, images);
         }
     }
 }
@@ -317,14 +326,26 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
     }
 }
 
-/// out[k][image] = in[k][image], as numbers in T.
+/// numbers[image] = in[image], for a row of boxes.
+inline void narrow_row(const double *in, double *numbers) { std::copy_n(in, kImageBatch, numbers); }
+inline void narrow_row(const double *in, float *numbers)
+{
+    typedef float Narrow __attribute__((vector_size(kVectorBytes / 2)));
+    for (int64_t i = 0; i < kImageBatch; i += kLanes<double>) {
+        const Narrow narrow = __builtin_convertvector(load(in + i), Narrow);
+        std::memcpy(numbers + i, &narrow, sizeof narrow);
+    }
+}
+
+/// out[image][k] = in[k][image], as numbers in T.
 template <class T>
 void write_met(const double *in, int64_t places, int64_t images, const MetSums<T> &out)
 {
-    for (int64_t k = 0; k < places; ++k, in += kImageBatch) {
-        T *row = out.data + k * out.place_stride;
+    for (int64_t k = 0; k < places; ++k) {
+        T numbers[kImageBatch];
+        narrow_row(in + k * kImageBatch, numbers);
         for (int64_t image = 0; image < images; ++image) {
-            row[image * out.image_stride] = static_cast<T>(in[image]);
+            out.data[image * out.stride + k] = numbers[image];
         }
     }
 }

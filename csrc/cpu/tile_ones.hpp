@@ -85,15 +85,15 @@ class LineTiles {
     int64_t at_once_; // channels, or lines
 };
 
-/// Fills ones [Co][K][batch] for images [first, first + images): all tiles of a unit in
+/// Fills ones [batch][Co][K] for images [first, first + images): all tiles of a unit in
 /// order, each with the images in order.
 template <class T> class TileOnes {
   public:
     TileOnes(const ConvGeometry &g, const Meetings &meetings, const SimdVariant &simd,
              const LineTiles &tiles, int64_t first, int64_t images, T *ones)
-        : points_(g.out_points()), batch_(g.batch), channel_ones_(g.kernel_points() * batch_),
+        : points_(g.out_points()), places_(g.kernel_points()), sample_(g.out_channels * places_),
           whole_(tiles.whole()), first_(first), images_(images),
-          sums_(meetings, simd, whole_ ? kImageBatch : images), ones_(ones + first)
+          sums_(meetings, simd, whole_ ? kImageBatch : images), ones_(ones + first * sample_)
     {
     }
 
@@ -131,12 +131,12 @@ template <class T> class TileOnes {
   private:
     void finish(int64_t channel, int64_t image, int64_t count)
     {
-        sums_.finish(count, {ones_ + channel * channel_ones_ + image, batch_, 1});
+        sums_.finish(count, {ones_ + image * sample_ + channel * places_, sample_});
     }
 
     int64_t points_;
-    int64_t batch_;
-    int64_t channel_ones_; // of all images
+    int64_t places_;
+    int64_t sample_; // numbers of an image in ones
     bool whole_;
     int64_t first_;
     int64_t images_;

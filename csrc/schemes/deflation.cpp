@@ -9,8 +9,7 @@ namespace xconv {
 Deflation::Deflation(const ConvGeometry &geometry, Distribution distribution,
                      const Projection &projection, int64_t workspace_limit)
     : geometry_(geometry), distribution_(distribution), mixing_(projection.mixing()),
-      numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale()),
-      ones_by_sample_(projection.ones_by_sample())
+      numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale())
 {
     samples_ = std::clamp<int64_t>(
         workspace_limit / 8 / checked_mul(ones_sample(), bytes(), "workspace"), 1, geometry_.batch);
@@ -84,18 +83,16 @@ void Deflation::deflate(const Backend &on, uint64_t seed, const void *means, voi
     });
 }
 
-void Deflation::add_means(const Backend &on, const void *means, const void *ones, bool by_sample,
-                          int64_t first, int64_t count, void *turned) const
+void Deflation::add_means(const Backend &on, const void *means, const void *ones, int64_t first,
+                          int64_t count, void *turned) const
 {
     const int64_t ci = geometry_.in_per_group();
     const int64_t columns = geometry_.out_per_group() * geometry_.kernel_points();
     for (int64_t g = 0; g < geometry_.groups; ++g) {
         const ConstMatrix constants{at(means, first * geometry_.in_channels + g * ci), count, ci,
                                     geometry_.in_channels};
-        const ConstMatrix sums =
-            by_sample ? ConstMatrix{at(ones, g * columns), count, columns, ones_sample()}
-                      : ConstMatrix{at(ones, g * columns * count), columns, count, count};
-        on.multiply(compute(), 1 / scale_, {constants, true}, {sums, !by_sample}, first > 0,
+        const ConstMatrix sums{at(ones, g * columns), count, columns, ones_sample()};
+        on.multiply(compute(), 1 / scale_, {constants, true}, {sums, false}, first > 0,
                     {at(turned, g * ci * columns), ci, columns, columns});
     }
 }
@@ -112,14 +109,14 @@ void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void
     Arena arena(workspace);
     const Pieces pieces = take(arena);
     if (ones != nullptr) {
-        add_means(on, means, ones, ones_by_sample_, 0, geometry_.batch, pieces.turned);
+        add_means(on, means, ones, 0, geometry_.batch, pieces.turned);
     }
     for (int64_t first = 0; ones == nullptr && first < geometry_.batch; first += samples_) {
         const int64_t count = std::min(samples_, geometry_.batch - first);
         on.filter_of_ones(geometry_.with_batch(count),
                           at_element(geometry_.dtype, dy, first * geometry_.y_sample()),
                           pieces.ones);
-        add_means(on, means, pieces.ones, false, first, count, pieces.turned);
+        add_means(on, means, pieces.ones, first, count, pieces.turned);
     }
     on.transpose(compute(), pieces.turned, geometry_.groups, geometry_.in_per_group(),
                  geometry_.out_per_group(), geometry_.kernel_points(), true, sum);

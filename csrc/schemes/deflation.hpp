@@ -37,14 +37,14 @@ class Deflation {
 
   private:
     struct Pieces {
-        void *ones;   // of some samples [Co][K][samples]
+        void *ones;   // of some samples [samples][Co][K]
         void *turned; // [groups][Ci/g][Co/g][K]
     };
     Pieces take(Arena &arena) const;
     /// turned (+)= the filter gradient of samples [first, first + count) of the means;
-    /// ones is [count][Co][K] `by_sample`, or [Co][K][count].
-    void add_means(const Backend &on, const void *means, const void *ones, bool by_sample,
-                   int64_t first, int64_t count, void *turned) const;
+    /// ones is that of these samples.
+    void add_means(const Backend &on, const void *means, const void *ones, int64_t first,
+                   int64_t count, void *turned) const;
 
     /// Call f(block, probe means [channels][columns]) for every block of probes.
     template <class F>
@@ -75,8 +75,7 @@ class Deflation {
     Mixing mixing_;
     int64_t numbers_per_row_;
     double scale_;
-    bool ones_by_sample_; // those that the projection finds
-    int64_t samples_;     // whose filter of ones is formed together
+    int64_t samples_; // whose filter of ones is formed together
 };
 
 } // namespace xconv

@@ -102,10 +102,6 @@ class Independent final : public TwoOrders {
         return {geometry().in_channels, {{0, 1, 0, probes_}}};
     }
     [[nodiscard]] int64_t sketch_workspace() const override { return sketch_workspace_; }
-    [[nodiscard]] bool ones_by_sample() const override
-    {
-        return whole_.sums_ones() && (geometry().batch % samples_ == 0 || rest_.sums_ones());
-    }
     [[nodiscard]] double scale() const override { return 1.0 / static_cast<double>(probes_); }
 
     void sketch(const Backend &on, uint64_t seed, const void *x, void *numbers, void *means,
@@ -206,7 +202,8 @@ class Independent final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *ones, void *workspace) const override
     {
-        const bool sums_ones = ones != nullptr && ones_by_sample();
+        const bool sums_ones = ones != nullptr && whole_.sums_ones() &&
+                               (geometry().batch % samples_ == 0 || rest_.sums_ones());
         if (ones != nullptr && !sums_ones) {
             on.filter_of_ones(geometry(), dy, ones);
         }

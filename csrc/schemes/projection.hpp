@@ -85,8 +85,6 @@ class Projection {
     /// the filter of ones of dy (Backend::filter_of_ones), unless null.
     virtual void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                         const void *dy, void *sum, void *ones, void *workspace) const = 0;
-    /// Whether filter() writes ones as [batch][Co][K], and not as [Co][K][batch].
-    [[nodiscard]] virtual bool ones_by_sample() const { return false; }
     [[nodiscard]] virtual double scale() const = 0;
 
     [[nodiscard]] virtual std::string describe() const = 0;

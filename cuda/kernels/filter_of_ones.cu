@@ -71,10 +71,9 @@ template <class X> struct FilterOfOnes {
 
     WindowAxis axes[3];
     const X *dy;
-    int64_t channels;
     int64_t planes; // [batch][channels]
     int64_t pitch;  // elements from one to the next
-    T *out;         // [channels][places][batch]
+    T *out;         // [planes][places]
     int lanes;      // threads of a plane: a multiple of kNeighbours
 
     [[nodiscard]] XCONV_DEVICE int64_t places() const
@@ -157,18 +156,12 @@ template <class X> struct FilterOfOnes {
                     const int k = unit % kPlaces;
                     const int plane = unit / kPlaces;
                     if (first + k < places() && first_plane + plane < planes) {
-                        *sum_at(first_plane + plane, first + k) =
+                        out[(first_plane + plane) * places() + first + k] =
                             shared.interior[plane] + plane_sum(shared, k, plane);
                     }
                 }
             });
         }
-    }
-
-    XCONV_DEVICE T *sum_at(int64_t plane, int64_t place) const
-    {
-        const int64_t row = plane % channels * places() + place;
-        return out + row * (planes / channels) + plane / channels;
     }
 
     XCONV_DEVICE T plane_sum(const Shared &shared, int k, int plane) const
@@ -201,7 +194,6 @@ void filter_of_ones(Stream stream, const ConvGeometry &geometry, const void *dy,
         launch(
             Kernel{{window_axis(geometry, 0), window_axis(geometry, 1), window_axis(geometry, 2)},
                    static_cast<const X *>(dy),
-                   geometry.out_channels,
                    planes,
                    geometry.y_channel,
                    static_cast<typename Kernel::T *>(sums),

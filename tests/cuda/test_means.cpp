@@ -63,13 +63,12 @@ template <class X> void check_filter_of_ones(Random &random, int rank, int64_t l
     const int64_t planes = g.batch * g.out_channels;
     const int64_t places = g.kernel_points();
     const auto dy = random.integers<X>(span(planes, g.out_points(), g.y_channel));
-    Output<ComputeType<X>> sums(g.out_channels * places, g.batch, g.batch);
+    Output<ComputeType<X>> sums(planes, places, places);
     cuda::filter_of_ones(stream, g, dy.data(), sums.data.data());
     sums.check(
         g.describe(),
-        [&](int64_t row, int64_t sample) {
-            const int64_t plane = sample * g.out_channels + row / places;
-            return sum_met(g, dy.data() + plane * g.y_channel, row % places);
+        [&](int64_t plane, int64_t place) {
+            return sum_met(g, dy.data() + plane * g.y_channel, place);
         },
         [](int64_t, int64_t) { return 0.0; });
 }
