@@ -33,7 +33,7 @@ class Combination {
                     turned[lane * kSplitDepth + k] = from[lane];
                 }
             }
-            split(turned, kSplitDepth, count, depth_, tiles_[i / kLanes]);
+            split(turned, kSplitDepth, count, depth_, 0, tiles_[i / kLanes]);
         }
     }
 

@@ -310,7 +310,8 @@ class SignFilter final : public ProbeFilterPass {
         const int64_t channels = std::min(kLanes, g_.out_channels - block * kLanes);
         const float *channel = y + block * kLanes * g_.y_channel;
         if (!gathers()) {
-            split(channel + from, g_.y_channel, channels, length, buffers.split);
+            split(channel + from, g_.y_channel, channels, length, kLanes * g_.y_channel,
+                  buffers.split);
             return;
         }
         for (int64_t lane = 0; lane < channels; ++lane, channel += g_.y_channel) {
@@ -319,7 +320,7 @@ class SignFilter final : public ProbeFilterPass {
                          buffers.places + lane * strip_ + row.offset);
             }
         }
-        split(buffers.places, strip_, channels, length, buffers.split);
+        split(buffers.places, strip_, channels, length, strip_, buffers.split);
     }
 
     /// dw[co][ci][tap] (+)= the sums of some lanes, in their order, for these blocks.

@@ -37,7 +37,8 @@ void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
         }
         for (int64_t i = 0; i < out.rows; i += kLanes) {
             const int64_t rows = std::min(kLanes, out.rows - i);
-            split(row<float>(coefficients, i) + j, coefficients.stride, rows, columns, tiles);
+            split(row<float>(coefficients, i) + j, coefficients.stride, rows, columns, columns,
+                  tiles);
             multiply_into(
                 packed_product(tiles, paired, steps, ceil_div(tile.length, kLanes), j > 0),
                 row<float>(out, i) + tile.place, out.stride, rows, tile.length,

@@ -91,11 +91,11 @@ class ChannelRun {
     {
         if (count_ == 1) {
             alignas(64) float sums[kLanes];
-            split_and_sum(x.data, x.stride, rows, length_, tiles, sums);
+            split_and_sum(x.data, x.stride, rows, length_, length_, tiles, sums);
             channels_.add_sums(place_, sums, first, rows);
             return;
         }
-        split(x.data, x.stride, rows, length_, tiles);
+        split(x.data, x.stride, rows, length_, length_, tiles);
         if (count_ > kLanes) {
             channels_.add(kernels_, x.data, x.stride, first, rows, place_, length_);
             return;
@@ -152,7 +152,7 @@ void project_segment(const SimdVariant &simd, Dtype dtype, const Probes &probes,
                 const int64_t rows = std::min(kLanes, x.rows - first);
                 const FloatRows from = float_rows(dtype, x, first, rows, p, length, wide, kRun);
                 if (j > 0 || channels == nullptr) {
-                    split(from.data, from.stride, rows, length, tiles);
+                    split(from.data, from.stride, rows, length, length, tiles);
                 }
                 else {
                     channel_run->split_and_add(from, first, rows, tiles);

@@ -43,11 +43,13 @@ class Units {
 };
 
 /// Rows <= kLanes of columns, into ceil(columns / kDepth) tiles, with zeros behind the
-/// columns. Rows of a tile beyond are left as they are: they enter no other's sums.
-void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles);
+/// columns. Rows of a tile beyond are left as they are: they enter no other's sums. What
+/// will be read next lies `ahead` numbers further on.
+void split(const float *in, int64_t stride, int64_t rows, int64_t columns, int64_t ahead,
+           uint16_t *tiles);
 /// And sums[row] of each of kLanes rows; of those beyond, anything.
-void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
-                   float *sums);
+void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, int64_t ahead,
+                   uint16_t *tiles, float *sums);
 
 /// Signs at neighbouring places: pairs[p][lane] holds bfloat16 of (place p, place
 /// p + 1), place p from bit first + p of words[...][lane]. The last is paired with

@@ -144,8 +144,8 @@ inline __m512 sums_of_lanes(const __m512 *rows)
 
 /// split(), and put(row, lanes that add up to the sum of the row).
 template <class Put>
-void split_rows(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
-                const Put &put)
+void split_rows(const float *in, int64_t stride, int64_t rows, int64_t columns, int64_t ahead,
+                uint16_t *tiles, const Put &put)
 {
     for (int64_t i = 0; i < rows; ++i) {
         const float *row = in + i * stride;
@@ -158,8 +158,8 @@ void split_rows(const float *in, int64_t stride, int64_t rows, int64_t columns, 
         };
         int64_t p = 0;
         for (; p + kDepth <= columns; p += kDepth, to += kSplitTile) {
-            fetch(row + p + columns);
-            fetch(row + p + columns + kLanes);
+            fetch(row + p + ahead);
+            fetch(row + p + ahead + kLanes);
             split_next(_mm512_loadu_si512(row + p), _mm512_loadu_si512(row + p + kLanes));
         }
         if (p < columns) {
@@ -312,16 +312,17 @@ Units::Units(int64_t rows)
 
 Units::~Units() { asm volatile("tilerelease"); }
 
-void split(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles)
+void split(const float *in, int64_t stride, int64_t rows, int64_t columns, int64_t ahead,
+           uint16_t *tiles)
 {
-    split_rows(in, stride, rows, columns, tiles, [](int64_t, __m512) {});
+    split_rows(in, stride, rows, columns, ahead, tiles, [](int64_t, __m512) {});
 }
 
-void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, uint16_t *tiles,
-                   float *sums)
+void split_and_sum(const float *in, int64_t stride, int64_t rows, int64_t columns, int64_t ahead,
+                   uint16_t *tiles, float *sums)
 {
     __m512 lanes[size_t{kLanes}] = {};
-    split_rows(in, stride, rows, columns, tiles,
+    split_rows(in, stride, rows, columns, ahead, tiles,
                [&lanes](int64_t i, __m512 sum) { lanes[i] = sum; });
     _mm512_storeu_ps(sums, sums_of_lanes(lanes));
 }
