@@ -199,6 +199,20 @@ TEST_CASE("wide filters do not cut images into bands", "[plan]")
     }
 }
 
+TEST_CASE("probes that are not written leave room for whole images", "[plan]")
+{
+    // In bands, dy is read once more for its sums.
+    const Context context(2);
+    for (const bool deflate_mean : {false, true}) {
+        const Scheme scheme{XCONV_DENSE, XCONV_RADEMACHER, 8, deflate_mean};
+        const std::string text =
+            text_of(Plan(context, cases::conv2d(32, 64, 256, 56, 1, 0), XCONV_F32, scheme));
+        INFO(text);
+        const bool written = text.find("signs on matrix units") == std::string::npos;
+        CHECK((written || text.find(" bands") == std::string::npos));
+    }
+}
+
 namespace {
 
 constexpr int64_t huge = std::numeric_limits<int64_t>::max();

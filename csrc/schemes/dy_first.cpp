@@ -12,7 +12,7 @@ namespace {
 constexpr int64_t kMostProbes = 32;
 /// Probes drawn together: a chunk is a whole number of them where it can be.
 constexpr int64_t kProbeGroup = 8;
-/// Probes and cotangents of a step, when rows can be cut.
+/// Probes and cotangents of a step that stay in the cache.
 constexpr int64_t kCacheBytes = int64_t{16} << 20;
 
 struct Cut {
@@ -43,20 +43,20 @@ int64_t even_chunk(int64_t probes, int64_t most)
     return std::min(most, round_up(even, kProbeGroup));
 }
 
-Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget, bool drawn)
+Cut choose_cut(const ConvGeometry &g, int64_t probes, const DyFirst::Room &room, bool drawn)
 {
     Cut cut{even_chunk(probes, std::min(probes, kMostProbes)), rows_of_y(g)};
     const auto bytes = [&] { return cut.probes * probe_bytes(g, cut.rows, drawn); };
     if (can_band(g)) {
-        while (cut.rows > least_rows(g) && bytes() > std::min(kCacheBytes, budget)) {
+        while (cut.rows > least_rows(g) && bytes() > room.step) {
             cut.rows = std::max(ceil_div(cut.rows, 2), least_rows(g));
         }
     }
-    if (bytes() > budget) {
+    if (bytes() > room.most) {
         cut.probes =
-            even_chunk(probes, std::max<int64_t>(budget / probe_bytes(g, cut.rows, drawn), 1));
+            even_chunk(probes, std::max<int64_t>(room.most / probe_bytes(g, cut.rows, drawn), 1));
     }
-    while (can_band(g) && cut.rows > least_band_rows(rows_of_y(g)) && bytes() > budget) {
+    while (can_band(g) && cut.rows > least_band_rows(rows_of_y(g)) && bytes() > room.most) {
         cut.rows = ceil_div(cut.rows, 2);
     }
     return cut;
@@ -67,18 +67,23 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, int64_t budget, bool drawn
 DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     : x_channel_(setup.geometry.in_points()), y_channel_(setup.geometry.out_points())
 {
-    if (!cut_bands(setup, probes, false, probe_filter_)) {
-        probe_filter_ = {};
-        cut_bands(setup, probes, true, filter_);
+    // Probes that are not written leave room for whole images. In bands, dy would be read
+    // once more for its sums.
+    const int64_t most = setup.workspace_limit / 4 * 3;
+    const Room bands{std::min(kCacheBytes, most), most};
+    const Room whole{setup.workspace_limit / 8 * 7, setup.workspace_limit / 8 * 7};
+    if (!cut_bands(setup, probes, whole, false, probe_filter_) &&
+        !cut_bands(setup, probes, bands, false, probe_filter_)) {
+        cut_bands(setup, probes, bands, true, filter_);
     }
 }
 
 template <class PassType>
-bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn,
+bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room, bool drawn,
                         BandedFilter<PassType> &filter)
 {
     const ConvGeometry g = setup.geometry.with_numbers();
-    const Cut cut = choose_cut(g, probes, setup.workspace_limit * 3 / 4, drawn);
+    const Cut cut = choose_cut(g, probes, room, drawn);
     auto bands =
         cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, cut.rows);
     z_bytes_ = 0;
@@ -92,7 +97,7 @@ bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn
         l_bytes_ = std::max(l_bytes_, cut.probes * part.y_sample() * element_bytes(g.dtype));
     }
     const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
-    return std::ranges::all_of(bands, [&](const Band &band) {
+    const bool complete = std::ranges::all_of(bands, [&](const Band &band) {
         return filter.add(band, probes, cut.probes, [&](const ConvGeometry &part) {
             if constexpr (std::is_same_v<PassType, ProbeFilterPass>) {
                 return setup.backend.probe_filter(part, setup.distribution, rest);
@@ -102,6 +107,10 @@ bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn
             }
         });
     });
+    if (!complete) {
+        filter = {};
+    }
+    return complete;
 }
 
 int64_t DyFirst::workspace() const

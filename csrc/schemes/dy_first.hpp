@@ -25,6 +25,12 @@ struct ProbePart {
 
 class DyFirst {
   public:
+    /// Bytes for probes and cotangents: of a step, as far as rows can be cut for that, and
+    /// the most there are.
+    struct Room {
+        int64_t step, most;
+    };
+
     DyFirst(const ProjectionSetup &setup, int64_t probes);
 
     [[nodiscard]] int64_t workspace() const;
@@ -71,7 +77,7 @@ class DyFirst {
   private:
     /// False where the backend has no such pass.
     template <class PassType>
-    bool cut_bands(const ProjectionSetup &setup, int64_t probes, bool drawn,
+    bool cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room, bool drawn,
                    BandedFilter<PassType> &filter);
     [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
     {
