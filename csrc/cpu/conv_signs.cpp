@@ -1,7 +1,6 @@
 #include "cpu/conv_signs.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <cstring>
 #include <span>
 #include <utility>

@@ -2,8 +2,7 @@
 // like simd_kernels.cpp.
 #include <algorithm>
 #include <cstdint>
-#include <cstring>
-#include <type_traits>
+#include <utility>
 
 #include "cpu/simd.hpp"
 #include "cpu/simd_vector.hpp"
@@ -326,26 +325,13 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
     }
 }
 
-/// numbers[image] = in[image], for a row of boxes.
-inline void narrow_row(const double *in, double *numbers) { std::copy_n(in, kImageBatch, numbers); }
-inline void narrow_row(const double *in, float *numbers)
-{
-    typedef float Narrow __attribute__((vector_size(kVectorBytes / 2)));
-    for (int64_t i = 0; i < kImageBatch; i += kLanes<double>) {
-        const Narrow narrow = __builtin_convertvector(load(in + i), Narrow);
-        std::memcpy(numbers + i, &narrow, sizeof narrow);
-    }
-}
-
 /// out[image][k] = in[k][image], as numbers in T.
 template <class T>
 void write_met(const double *in, int64_t places, int64_t images, const MetSums<T> &out)
 {
-    for (int64_t k = 0; k < places; ++k) {
-        T numbers[kImageBatch];
-        narrow_row(in + k * kImageBatch, numbers);
-        for (int64_t image = 0; image < images; ++image) {
-            out.data[image * out.stride + k] = numbers[image];
+    for (int64_t image = 0; image < images; ++image) {
+        for (int64_t k = 0; k < places; ++k) {
+            out.data[image * out.stride + k] = static_cast<T>(in[k * kImageBatch + image]);
         }
     }
 }

@@ -72,16 +72,17 @@ DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     const int64_t most = setup.workspace_limit / 4 * 3;
     const Room bands{std::min(kCacheBytes, most), most};
     const Room whole{setup.workspace_limit / 8 * 7, setup.workspace_limit / 8 * 7};
-    if (!cut_bands(setup, probes, whole, false, probe_filter_) &&
-        !cut_bands(setup, probes, bands, false, probe_filter_)) {
-        cut_bands(setup, probes, bands, true, filter_);
+    if (!cut_bands(setup, probes, whole, probe_filter_) &&
+        !cut_bands(setup, probes, bands, probe_filter_)) {
+        cut_bands(setup, probes, bands, filter_);
     }
 }
 
 template <class PassType>
-bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room, bool drawn,
+bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room,
                         BandedFilter<PassType> &filter)
 {
+    constexpr bool drawn = !std::is_same_v<PassType, ProbeFilterPass>;
     const ConvGeometry g = setup.geometry.with_numbers();
     const Cut cut = choose_cut(g, probes, room, drawn);
     auto bands =
@@ -99,11 +100,11 @@ bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room
     const int64_t rest = setup.workspace_limit - z_bytes_ - l_bytes_;
     const bool complete = std::ranges::all_of(bands, [&](const Band &band) {
         return filter.add(band, probes, cut.probes, [&](const ConvGeometry &part) {
-            if constexpr (std::is_same_v<PassType, ProbeFilterPass>) {
-                return setup.backend.probe_filter(part, setup.distribution, rest);
+            if constexpr (drawn) {
+                return setup.backend.backward_filter(part, rest);
             }
             else {
-                return setup.backend.backward_filter(part, rest);
+                return setup.backend.probe_filter(part, setup.distribution, rest);
             }
         });
     });

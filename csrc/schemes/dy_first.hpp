@@ -75,9 +75,9 @@ class DyFirst {
     [[nodiscard]] std::string describe() const;
 
   private:
-    /// False where the backend has no such pass.
+    /// False, and no filter, where the backend has no such pass in that room.
     template <class PassType>
-    bool cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room, bool drawn,
+    bool cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room,
                    BandedFilter<PassType> &filter);
     [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
     {
