@@ -95,6 +95,14 @@ struct Runs {
     static Runs one(int64_t length) { return {1, length, length}; }
 };
 
+/// Places [first, last) of an axis, or of a channel.
+struct Interval {
+    int64_t first;
+    int64_t last;
+
+    [[nodiscard]] int64_t length() const { return last - first; }
+};
+
 /// Probes as images: channel c of image n at place p is entry (c * channel_rows + p,
 /// c * channel_columns + n * image_columns) of the window.
 struct ProbeImages {
@@ -102,6 +110,21 @@ struct ProbeImages {
     int64_t channel_rows;
     int64_t channel_columns;
     int64_t image_columns;
+};
+
+/// Places of all channels of dy as what Backend::combine() takes.
+struct PlacesOfY {
+    PlacesOfY(const ConvGeometry &g, Interval places, const void *dy)
+        : rows{at_element(g.dtype, dy, places.first), g.batch, g.y_sample() - places.first,
+               g.y_sample()},
+          columns(places.length() == g.y_channel
+                      ? Runs::one(g.y_sample())
+                      : Runs{g.out_channels, places.length(), g.y_channel})
+    {
+    }
+
+    ConstMatrix rows;
+    Runs columns;
 };
 
 class Backend;
@@ -246,13 +269,18 @@ class Backend {
     /// of `dtype`.
     virtual void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                          Matrix out) const = 0;
-    /// combine() of a whole dy, [batch][Co * M], and its filter_of_ones().
-    virtual void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients,
-                                 const void *dy, Matrix out, void *ones) const
+    /// out = combine() of `places` of all channels of dy, [batch][Co * M]: whole rows of
+    /// the slowest spatial axis. Once all places were given, in order, ones is the
+    /// filter_of_ones() of dy.
+    virtual void combine_and_sum(const ConvGeometry &geometry, Interval places,
+                                 ConstMatrix coefficients, const void *dy, Matrix out,
+                                 void *ones) const
     {
-        const int64_t y = geometry.y_sample();
-        combine(geometry.dtype, coefficients, {dy, geometry.batch, y, y}, Runs::one(y), out);
-        filter_of_ones(geometry, dy, ones);
+        const PlacesOfY in(geometry, places, dy);
+        combine(geometry.dtype, coefficients, in.rows, in.columns, out);
+        if (places.last == geometry.out_points()) {
+            filter_of_ones(geometry, dy, ones);
+        }
     }
     /// out = alpha a b, or out += it when `accumulate`; a and b are read transposed
     /// when their operand says so.

@@ -19,14 +19,14 @@ class BlockOnes {
         : first_(first * kImageBatch),
           channels_(std::min(blocks * kImageBatch, g.out_channels - first_)), channel_(g.y_channel),
           places_(g.kernel_points()), lines_(g.out_points() / g.out[2]), width_(g.out[2]),
-          strips_(strips), sums_(meetings, simd, held(channels_, strips)), ones_(ones)
+          strips_(strips), sums_(meetings, simd, held(channels_, strips), width_), ones_(ones)
     {
     }
 
     /// Bytes for a block that is open until the last strip.
     static int64_t bytes(const Meetings &meetings)
     {
-        return OnesSums<float>::bytes(meetings, kImageBatch);
+        return OnesSums<float>::bytes(meetings, kImageBatch, meetings.size[2]);
     }
 
     /// The lines that end in a strip, of a block.
@@ -37,12 +37,12 @@ class BlockOnes {
         const int64_t line = lines_ * strip / strips_;
         const int64_t lines = lines_ * (strip + 1) / strips_ - line;
         const float *from = y + block * kImageBatch * channel_ + line * width_;
-        sums_.add(strips_ > 1 ? channel : 0, {from, channel_, count, line, lines});
+        sums_.add(strips_ > 1 ? channel : 0, {from, channel_, count, {line, lines, 0, width_}});
         if (strips_ == 1) {
-            sums_.finish(count, {ones_ + block * kImageBatch * places_, places_});
+            sums_.finish(count, {ones_ + block * kImageBatch * places_, places_, false});
         }
         else if (strip + 1 == strips_ && channel + count == channels_) {
-            sums_.finish(channels_, {ones_ + first_ * places_, places_});
+            sums_.finish(channels_, {ones_ + first_ * places_, places_, false});
         }
     }
 

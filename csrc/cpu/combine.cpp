@@ -45,7 +45,7 @@ void combine_lines(const ProbeOps &ops, const ConvGeometry &g, const LineTiles &
                    const Meetings &meetings, ConstMatrix coefficients, ConstMatrix dy, Matrix out,
                    T *ones)
 {
-    const int threads = ops.threads_for(out.rows, g.batch, g.out_channels * g.out_points());
+    const int threads = ops.threads_for(out.rows, g.batch, out.cols);
     parallel_for(threads, threads, [&](int64_t worker) {
         TileOnes<T> sums(g, meetings, *ops.simd, tiles, 0, g.batch, ones);
         const auto [first_unit, last_unit] = tiles.share(worker, threads);
@@ -91,20 +91,20 @@ void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Ru
     });
 }
 
-void ProbeOps::combine_and_sum(const ConvGeometry &g, ConstMatrix coefficients, const void *dy,
-                               Matrix out, void *ones) const
+void ProbeOps::combine_and_sum(const ConvGeometry &g, Interval places, ConstMatrix coefficients,
+                               const void *dy, Matrix out, void *ones) const
 {
-    const ConstMatrix in{dy, g.batch, g.y_sample(), g.y_sample()};
     const bool on_units = combines_on_units(g.dtype, out.rows);
-    const int64_t longest = on_units ? kSplitRun : mix_run(out.rows);
-    const LineTiles tiles(g, longest);
+    const LineTiles tiles(g, places, on_units ? kSplitRun : mix_run(out.rows));
     const Meetings meetings = meetings_of(g);
-    if (g.out[2] > longest || !tiles.shares_evenly(threads) ||
+    if (!tiles.shares_evenly(threads) ||
         TileOnes<double>::bytes(meetings, tiles, on_units ? kSplitDepth : g.batch) > kMostSums) {
-        combine(g.dtype, coefficients, in, Runs::one(g.y_sample()), out);
-        DeflationOps{threads, simd}.filter_of_ones(g, dy, ones);
+        const PlacesOfY in(g, places, dy);
+        combine(g.dtype, coefficients, in.rows, in.columns, out);
+        DeflationOps{threads, simd}.filter_of_ones(g, places, dy, ones);
         return;
     }
+    const ConstMatrix in{dy, g.batch, g.y_sample(), g.y_sample()};
     if (on_units) {
         combine_split_and_sum(*simd, threads, g, tiles, meetings, coefficients, dy, out,
                               static_cast<float *>(ones));

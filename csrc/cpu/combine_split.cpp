@@ -117,7 +117,7 @@ void combine_split_and_sum(const SimdVariant &simd, int threads, const ConvGeome
                            ConstMatrix coefficients, const void *dy, Matrix out, float *ones)
 {
     const ConstMatrix in{dy, g.batch, g.y_sample(), g.y_sample()};
-    const int used = threads_for(threads, out.rows, in.rows, g.out_channels * g.out_points());
+    const int used = threads_for(threads, out.rows, in.rows, out.cols);
     parallel_for(used, used, [&](int64_t thread) {
         const auto [first_unit, last_unit] = tiles.share(thread, used);
         const auto combine = [&](const Combination &combination, int64_t row, int64_t first,

@@ -101,7 +101,7 @@ class CpuBackend final : public Backend {
     }
     void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const override
     {
-        deflation_.filter_of_ones(geometry, dy, sums);
+        deflation_.filter_of_ones(geometry, {0, geometry.out_points()}, dy, sums);
     }
 
     void pack(Dtype dtype, const Packing &packing, const Rounding &rounding, const void *numbers,
@@ -120,10 +120,10 @@ class CpuBackend final : public Backend {
     {
         probes_.combine(dtype, coefficients, in, columns, out);
     }
-    void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients, const void *dy,
-                         Matrix out, void *ones) const override
+    void combine_and_sum(const ConvGeometry &geometry, Interval places, ConstMatrix coefficients,
+                         const void *dy, Matrix out, void *ones) const override
     {
-        probes_.combine_and_sum(geometry, coefficients, dy, out, ones);
+        probes_.combine_and_sum(geometry, places, coefficients, dy, out, ones);
     }
     void multiply(Dtype compute, double alpha, Operand a, Operand b, bool accumulate,
                   Matrix out) const override

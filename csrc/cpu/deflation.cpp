@@ -47,27 +47,31 @@ void cut(const ConvGeometry &g, size_t axis, Meetings &meetings)
 /// Numbers of 16-bit images widened at a time, about.
 constexpr int64_t kWidened = 1 << 16;
 
-/// Adds all lines of some images, at most kImageBatch, of one channel.
+/// Adds lines of some images, at most kImageBatch, of one channel.
 template <class T, class In>
-void add_images(const ConvGeometry &g, const SimdVariant &simd, const In *dy, int64_t stride,
-                int64_t images, std::vector<T> &wide, OnesSums<T> &sums)
+void add_images(const SimdVariant &simd, const ImageLines<In> &lines, std::vector<T> &wide,
+                OnesSums<T> &sums)
 {
-    const int64_t width = g.out[2];
-    const int64_t lines = g.out_points() / width;
     if constexpr (is_half<In>) {
-        const int64_t at_once = std::clamp<int64_t>(kWidened / (kImageBatch * width), 1, lines);
+        LineBlock block = lines.block;
+        const int64_t width = block.columns;
+        const int64_t at_once =
+            std::clamp<int64_t>(kWidened / (kImageBatch * width), 1, block.lines);
         wide.resize(static_cast<size_t>(kImageBatch * at_once * width));
-        for (int64_t line = 0; line < lines; line += at_once) {
-            const int64_t some = std::min(at_once, lines - line);
-            for (int64_t i = 0; i < images; ++i) {
-                simd.halves<In>().widen(dy + i * stride + line * width, some * width,
-                                        wide.data() + i * some * width);
+        const In *from = lines.data;
+        for (const int64_t end = block.line + block.lines; block.line < end;) {
+            block.lines = std::min(at_once, end - block.line);
+            const int64_t count = block.lines * width;
+            for (int64_t i = 0; i < lines.images; ++i) {
+                simd.halves<In>().widen(from + i * lines.stride, count, wide.data() + i * count);
             }
-            sums.add(0, {wide.data(), some * width, images, line, some});
+            sums.add(0, {wide.data(), count, lines.images, block});
+            from += count;
+            block.line += block.lines;
         }
     }
     else {
-        sums.add(0, {dy, stride, images, 0, lines});
+        sums.add(0, lines);
     }
 }
 
@@ -82,6 +86,15 @@ Meetings meetings_of(const ConvGeometry &g)
     return meetings;
 }
 
+LineBlock block_of(const ConvGeometry &g, Interval places)
+{
+    const int64_t width = g.out[2];
+    if (g.out_points() == width) {
+        return {0, 1, places.first, places.length()};
+    }
+    return {places.first / width, places.length() / width, 0, width};
+}
+
 int64_t Meetings::boxes() const
 {
     int64_t most = kImageBatch;
@@ -91,29 +104,33 @@ int64_t Meetings::boxes() const
     return most;
 }
 
-void DeflationOps::filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const
+void DeflationOps::filter_of_ones(const ConvGeometry &g, Interval places, const void *dy,
+                                  void *sums) const
 {
     const Meetings meetings = meetings_of(g);
-    const int64_t places = g.kernel_points();
-    const int64_t sample = g.out_channels * places;
+    const LineBlock block = block_of(g, places);
+    const int64_t k = g.kernel_points();
+    const int64_t sample = g.out_channels * k;
     const int64_t batches = ceil_div(g.batch, kImageBatch);
     const int64_t tasks = g.out_channels * batches;
-    const int used = threads_worth(static_cast<double>(g.y_count()), threads);
+    const auto count = static_cast<double>(g.batch * g.out_channels * places.length());
+    const int used = threads_worth(count, threads);
     with_tensor_type(g.dtype, [&](auto tag) {
         using In = typename decltype(tag)::type;
         using T = ComputeType<In>;
         parallel_for(used, used, [&](int64_t worker) {
-            OnesSums<T> ones(meetings, *simd, kImageBatch);
+            OnesSums<T> ones(meetings, *simd, kImageBatch, block.columns);
             std::vector<T> wide;
             const int64_t end = tasks * (worker + 1) / used;
             for (int64_t task = tasks * worker / used; task < end; ++task) {
                 const int64_t channel = task / batches;
                 const int64_t image = task % batches * kImageBatch;
                 const int64_t images = std::min(kImageBatch, g.batch - image);
-                const In *from = static_cast<const In *>(dy) + channel * g.y_channel;
-                add_images(g, *simd, from + image * g.y_sample(), g.y_sample(), images, wide, ones);
-                ones.finish(images,
-                            {static_cast<T *>(sums) + image * sample + channel * places, sample});
+                const In *from = static_cast<const In *>(dy) + image * g.y_sample() +
+                                 channel * g.y_channel + places.first;
+                add_images<T, In>(*simd, {from, g.y_sample(), images, block}, wide, ones);
+                ones.finish(images, {static_cast<T *>(sums) + image * sample + channel * k, sample,
+                                     places.first > 0});
             }
         });
     });

@@ -14,25 +14,28 @@ namespace xconv::cpu {
 /// The filter of ones of some images, from their lines in order, in any portions.
 ///
 /// Lines that meet the same places of the kernel are added up first, a stretch of them
-/// column by column, and only these sums are shared out to the boxes.
+/// column by column, and only these sums are shared out to the boxes. Where a line is
+/// longer than what comes, or is held, of it at a time, that is at once.
 template <class T> class OnesSums {
   public:
-    OnesSums(const Meetings &meetings, const SimdVariant &simd, int64_t images)
+    /// At most so many columns come at a time.
+    OnesSums(const Meetings &meetings, const SimdVariant &simd, int64_t images, int64_t columns)
         : meetings_(meetings), kernels_(simd.sums->kernels<T>()),
-          columns_(std::min(meetings.size[2], kColumns)), row_(row_length(meetings)),
+          columns_(std::min(columns, kColumns)), row_(row_length(columns)),
           open_(static_cast<size_t>(images)),
           boxes_(static_cast<size_t>(ceil_div(images, kImageBatch) * meetings.boxes())),
-          scratch_(static_cast<size_t>(meetings.boxes())), sums_(static_cast<size_t>(images * row_))
+          scratch_(static_cast<size_t>(meetings.boxes())),
+          sums_(static_cast<size_t>(rows(meetings, images, columns) * row_))
     {
     }
 
-    /// Bytes that it takes for so many images.
-    static int64_t bytes(const Meetings &meetings, int64_t images)
+    /// Bytes that it takes.
+    static int64_t bytes(const Meetings &meetings, int64_t images, int64_t columns)
     {
         constexpr int64_t box = sizeof(double);
         constexpr int64_t number = sizeof(T);
         return (ceil_div(images, kImageBatch) + 1) * meetings.boxes() * box +
-               images * row_length(meetings) * number;
+               rows(meetings, images, columns) * row_length(columns) * number;
     }
 
     /// Lines of images from `image` on, which come together each time and are of one
@@ -40,16 +43,17 @@ template <class T> class OnesSums {
     void add(int64_t image, const ImageLines<T> &lines)
     {
         const int64_t height = meetings_.size[1];
-        const int64_t last = lines.first + lines.count;
+        const int64_t first = lines.block.line;
+        const int64_t last = first + lines.block.lines;
         int64_t row = 0; // of boxes
         for (const Interval &d : meetings_.segments[0]) {
             for (const Interval &h : meetings_.segments[1]) {
                 const int64_t depths = std::min(d.last, ceil_div(last, height));
-                for (int64_t i = std::max(d.first, lines.first / height); i < depths; ++i) {
-                    const int64_t from = std::max(i * height + h.first, lines.first);
-                    const int64_t end = std::min(i * height + h.last, last);
-                    if (from < end) {
-                        add_lines(image, lines, row, from - lines.first, end - from);
+                for (int64_t i = std::max(d.first, first / height); i < depths; ++i) {
+                    const Interval same{std::max(i * height + h.first, first),
+                                        std::min(i * height + h.last, last)};
+                    if (same.first < same.last) {
+                        add_lines(image, lines, row, same);
                     }
                 }
                 ++row;
@@ -71,7 +75,7 @@ template <class T> class OnesSums {
     }
 
   private:
-    /// Columns of which sums are held, and lines that are summed in T.
+    /// Columns of which sums are held at most, and lines that are summed in T.
     static constexpr int64_t kColumns = 512;
     static constexpr int64_t kStretch = 64;
 
@@ -83,32 +87,39 @@ template <class T> class OnesSums {
     };
 
     /// A vector more, so that rows do not meet in the same places of the cache.
-    static int64_t row_length(const Meetings &meetings)
+    static int64_t row_length(int64_t columns)
     {
-        return round_up(std::min(meetings.size[2], kColumns), kColumnUnit) + kColumnUnit;
+        return round_up(std::min(columns, kColumns), kColumnUnit) + kColumnUnit;
+    }
+    /// Images of which sums of columns are held: no more than come together where these
+    /// sums are shared out at once.
+    static int64_t rows(const Meetings &meetings, int64_t images, int64_t columns)
+    {
+        const bool whole = meetings.size[2] <= std::min(columns, kColumns);
+        return whole ? images : std::min(images, kImageBatch);
     }
 
-    void add_lines(int64_t image, const ImageLines<T> &given, int64_t row, int64_t line,
-                   int64_t lines)
+    void add_lines(int64_t image, const ImageLines<T> &given, int64_t row, Interval lines)
     {
         const int64_t width = meetings_.size[2];
+        const int64_t end = given.block.column + given.block.columns;
         Open &open = open_[static_cast<size_t>(image)];
-        for (const int64_t end = line + lines; line < end;) {
+        while (lines.first < lines.last) {
             if (open.row != row || open.lines == kStretch) {
                 fold(image);
                 open = {given.images, row, 0};
             }
-            const int64_t some = std::min(end - line, kStretch - open.lines);
-            for (int64_t k = 0; k < width; k += columns_) {
-                const int64_t columns = std::min(columns_, width - k);
-                kernels_.add_lines(given, width, {line, some, k, columns}, open.lines == 0,
+            const int64_t some = std::min(lines.length(), kStretch - open.lines);
+            for (int64_t k = given.block.column; k < end; k += columns_) {
+                const int64_t columns = std::min(columns_, end - k);
+                kernels_.add_lines(given, width, {lines.first, some, k, columns}, open.lines == 0,
                                    sums_of(image), row_);
                 if (columns_ < width) {
                     fold(image, {k, k + columns});
                 }
             }
             open.lines = columns_ < width ? 0 : open.lines + some;
-            line += some;
+            lines.first += some;
         }
     }
     void fold(int64_t image, Interval columns)
@@ -133,12 +144,16 @@ template <class T> class OnesSums {
     {
         return boxes_.data() + image / kImageBatch * meetings_.boxes();
     }
-    [[nodiscard]] T *sums_of(int64_t image) { return sums_.data() + image * row_; }
+    [[nodiscard]] T *sums_of(int64_t image)
+    {
+        const int64_t row = columns_ < meetings_.size[2] ? image % kImageBatch : image;
+        return sums_.data() + row * row_;
+    }
 
     const Meetings &meetings_;
     const SumKernels<T> &kernels_;
-    int64_t columns_;
-    int64_t row_; // numbers from the sums of one image to those of the next
+    int64_t columns_; // whose sums are held
+    int64_t row_;     // numbers from the sums of one image to those of the next
     std::vector<Open> open_;
     std::vector<double> boxes_;
     std::vector<double> scratch_;
@@ -146,14 +161,17 @@ template <class T> class OnesSums {
 };
 
 Meetings meetings_of(const ConvGeometry &geometry);
+/// `places` of a channel of y: whole lines, or some columns of the only one.
+LineBlock block_of(const ConvGeometry &geometry, Interval places);
 
-/// Backend::filter_of_ones, with the thread count and the inner loops
-/// made explicit.
+/// Backend::filter_of_ones, with the thread count and the inner loops made explicit; of
+/// `places` of each channel: sums += theirs, but for the first ones.
 struct DeflationOps {
     int threads;
     const SimdVariant *simd;
 
-    void filter_of_ones(const ConvGeometry &geometry, const void *dy, void *sums) const;
+    void filter_of_ones(const ConvGeometry &geometry, Interval places, const void *dy,
+                        void *sums) const;
 };
 
 } // namespace xconv::cpu

@@ -22,8 +22,8 @@ struct ProbeOps {
     void probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const;
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;
-    void combine_and_sum(const ConvGeometry &geometry, ConstMatrix coefficients, const void *dy,
-                         Matrix out, void *ones) const;
+    void combine_and_sum(const ConvGeometry &geometry, Interval places, ConstMatrix coefficients,
+                         const void *dy, Matrix out, void *ones) const;
 
     /// The threads that a product of these extents is worth.
     [[nodiscard]] int threads_for(int64_t rows, int64_t depth, int64_t columns) const;

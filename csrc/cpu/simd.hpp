@@ -75,12 +75,6 @@ template <class T> struct PackingKernels {
     void (*decode)(GroupRange<T> range, int bits, const uint8_t *codes, int64_t count, T *out);
 };
 
-/// Places [first, last) of an axis.
-struct Interval {
-    int64_t first;
-    int64_t last;
-};
-
 /// Where places of a kernel meet x: each axis of y is cut into segments that follow one
 /// another, so that the outputs at which a place meets x are some whole segments.
 struct Meetings {
@@ -97,29 +91,29 @@ inline constexpr int64_t kImageBatch = 16;
 /// Sums of columns come in whole vectors.
 inline constexpr int64_t kColumnUnit = 16;
 
-/// Some lines of images of y: lines are counted through all axes but the last.
+/// Some columns of some lines of y: lines are counted through all axes but the last.
+struct LineBlock {
+    int64_t line;
+    int64_t lines;
+    int64_t column;
+    int64_t columns;
+};
+
+/// Such a block of some images, from its first line and column on.
 template <class T> struct ImageLines {
     const T *data;
     int64_t stride; // from one image to the next
     int64_t images; // at most kImageBatch
-    int64_t first;
-    int64_t count;
+    LineBlock block;
 };
 
 /// Sums [image][place of the kernel].
 template <class T> struct MetSums {
     T *data;
     int64_t stride; // from one image to the next
+    bool add;       // to what is there
 
-    [[nodiscard]] MetSums from(int64_t image) const { return {data + image * stride, stride}; }
-};
-
-/// Some columns of some lines, counted from the first one given.
-struct LineBlock {
-    int64_t line;
-    int64_t lines;
-    int64_t column;
-    int64_t columns;
+    [[nodiscard]] MetSums from(int64_t image) const { return {data + image * stride, stride, add}; }
 };
 
 /// Sums in T a stretch at a time, in double across stretches. Their order depends on
@@ -128,9 +122,9 @@ template <class T> struct SumKernels {
     /// sums[i] += the sum of row i.
     void (*sum_rows)(const T *values, int64_t stride, int64_t rows, int64_t count, double *sums);
 
-    /// columns[image * stride + p] = the sum over a block's lines, of `width` columns, of
-    /// its column p; or += it unless `fresh`. There is room for columns rounded up to
-    /// kColumnUnit.
+    /// columns[image * stride + p] = the sum of column p of a block within the given one,
+    /// of lines that are `width` long; or += it unless `fresh`. There is room for columns
+    /// rounded up to kColumnUnit.
     void (*add_lines)(const ImageLines<T> &lines, int64_t width, const LineBlock &block, bool fresh,
                       T *columns, int64_t stride);
 
@@ -139,7 +133,7 @@ template <class T> struct SumKernels {
     void (*fold_columns)(const std::vector<Interval> &segments, Interval columns, const T *sums,
                          int64_t stride, int64_t images, double *boxes);
 
-    /// sums[image][k] = the sum of an image, of a batch of them, over the outputs at
+    /// sums[image][k] (+)= the sum of an image, of a batch of them, over the outputs at
     /// which place k meets x. Uses boxes and as much scratch up.
     void (*sum_met)(const Meetings &meetings, double *boxes, double *scratch, int64_t images,
                     const MetSums<T> &sums);

@@ -206,8 +206,9 @@ void add_lines(const ImageLines<T> &given, int64_t width, const LineBlock &block
                T *columns, int64_t stride)
 {
     const auto whole = [](const T *at) { return load(at); };
-    Lines<T> in{given.data + block.line * width + block.column, given.stride, given.images, width,
-                block.lines};
+    const int64_t line = block.line - given.block.line;
+    const int64_t column = block.column - given.block.column;
+    Lines<T> in{given.data + line * width + column, given.stride, given.images, width, block.lines};
     Columns<T> out{columns, stride, fresh};
     int64_t left = block.columns;
     const auto advance = [&](int64_t by) {
@@ -225,8 +226,8 @@ void add_lines(const ImageLines<T> &given, int64_t width, const LineBlock &block
         sum_columns<T, 1>(in, out, whole);
     }
     if (left > 0) {
-        const int64_t behind = (given.count - block.line - block.lines) * width;
-        sum_last_columns(in, left, behind + width - block.column - block.columns, out);
+        const int64_t behind = (given.block.lines - line - block.lines) * width;
+        sum_last_columns(in, left, behind + given.block.columns - column - block.columns, out);
     }
 }
 
@@ -325,13 +326,15 @@ void add_met(const std::vector<Interval> &met, int64_t before, int64_t segments,
     }
 }
 
-/// out[image][k] = in[k][image], as numbers in T.
+/// out[image][k] (+)= in[k][image], as numbers in T.
 template <class T>
 void write_met(const double *in, int64_t places, int64_t images, const MetSums<T> &out)
 {
     for (int64_t image = 0; image < images; ++image) {
         for (int64_t k = 0; k < places; ++k) {
-            out.data[image * out.stride + k] = static_cast<T>(in[k * kImageBatch + image]);
+            T &to = out.data[image * out.stride + k];
+            const T sum = static_cast<T>(in[k * kImageBatch + image]);
+            to = out.add ? to + sum : sum;
         }
     }
 }

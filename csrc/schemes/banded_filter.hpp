@@ -34,7 +34,6 @@ template <class PassType> class BandedFilter {
     }
 
     [[nodiscard]] bool empty() const { return steps_.empty(); }
-    [[nodiscard]] int64_t bands() const { return std::ssize(steps_); }
     [[nodiscard]] int64_t workspace() const { return workspace_; }
     /// "4 bands, 8 samples at a time, ..."; `things` are what the samples are.
     [[nodiscard]] std::string describe(const char *things) const

@@ -69,22 +69,10 @@ class Dense final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *ones, void *workspace) const override
     {
-        const int64_t y = geometry().y_sample();
-        if (ones != nullptr && dy_first_->bands() > 1) {
-            on.filter_of_ones(geometry(), dy, ones);
-        }
         dy_first_->run(on, probes(seed, 0, 0), sum, workspace, [&](const ProbePart &part, void *l) {
-            const ConstMatrix coefficients{at(numbers, part.first), geometry().batch, part.count,
-                                           probes_};
-            const Matrix out{l, part.count, part.y.total(), part.y.total()};
-            if (dy_first_->bands() == 1) {
-                combine(on, coefficients, dy, out, part.first == 0 ? ones : nullptr);
-            }
-            else {
-                on.combine(geometry().dtype, coefficients,
-                           {at_element(dy, part.y_offset), geometry().batch, y - part.y_offset, y},
-                           part.y, out);
-            }
+            const int64_t y = geometry().out_channels * part.y.length();
+            combine(on, part.y, {at(numbers, part.first), geometry().batch, part.count, probes_},
+                    dy, {l, part.count, y, y}, part.first == 0 ? ones : nullptr);
         });
     }
 

@@ -65,10 +65,10 @@ Cut choose_cut(const ConvGeometry &g, int64_t probes, const DyFirst::Room &room,
 } // namespace
 
 DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
-    : x_channel_(setup.geometry.in_points()), y_channel_(setup.geometry.out_points())
+    : x_channel_(setup.geometry.in_points())
 {
-    // Probes that are not written leave room for whole images. In bands, dy would be read
-    // once more for its sums.
+    // Probes that are not written leave room for whole images. Bands overlap, and where
+    // they do, draw them twice.
     const int64_t most = setup.workspace_limit / 4 * 3;
     const Room bands{std::min(kCacheBytes, most), most};
     const Room whole{setup.workspace_limit / 8 * 7, setup.workspace_limit / 8 * 7};

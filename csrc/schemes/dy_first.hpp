@@ -19,8 +19,7 @@ struct ProbePart {
     int64_t count;
     int64_t x_offset; // into each channel of x
     Runs x;           // places of z, from x_offset on
-    int64_t y_offset; // into each channel of dy
-    Runs y;           // places of dy, from y_offset on
+    Interval y;       // of every channel of dy
 };
 
 class DyFirst {
@@ -34,11 +33,6 @@ class DyFirst {
     DyFirst(const ProjectionSetup &setup, int64_t probes);
 
     [[nodiscard]] int64_t workspace() const;
-    /// In which images are cut: 1 where they stay whole.
-    [[nodiscard]] int64_t bands() const
-    {
-        return probe_filter_.empty() ? filter_.bands() : probe_filter_.bands();
-    }
 
     /// sum = wgrad(z, L), for z the probes from the first entry of `z` on.
     /// `combine(part, l)` writes a part of L as [count][Co][y.length].
@@ -82,13 +76,14 @@ class DyFirst {
     [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
     {
         const ConvGeometry &g = band.geometry;
-        return {first,         count,
-                band.x_offset, {g.in_channels, g.in_points(), x_channel_},
-                band.y_offset, {g.out_channels, g.out_points(), y_channel_}};
+        return {first,
+                count,
+                band.x_offset,
+                {g.in_channels, g.in_points(), x_channel_},
+                {band.y_offset, band.y_offset + g.out_points()}};
     }
 
-    int64_t x_channel_; // of the whole tensors
-    int64_t y_channel_;
+    int64_t x_channel_; // of the whole x
     int64_t z_bytes_ = 0;
     int64_t l_bytes_ = 0;
     // One of these has the bands: a single one where images are small.

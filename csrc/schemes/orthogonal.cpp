@@ -195,7 +195,8 @@ class Orthogonal final : public TwoOrders {
         auto block = blocks_.begin();
         for (int64_t first = 0; first < columns_; first += columns_at_once_) {
             const int64_t count = std::min(columns_at_once_, columns_ - first);
-            combine(on, {at(numbers, first), geometry().batch, count, columns_}, dy,
+            combine(on, {0, geometry().out_points()},
+                    {at(numbers, first), geometry().batch, count, columns_}, dy,
                     {pieces.l, count, y, y}, first == 0 ? ones : nullptr);
             for (; block != blocks_.end() && block->column < first + count; ++block) {
                 filter_block(on, seed, *block, at(pieces.l, (block->column - first) * y), pieces,

@@ -43,17 +43,16 @@ class TwoOrders : public Projection {
     {
     }
 
-    /// Backend::combine() of all of dy; and its filter of ones, unless null.
-    void combine(const Backend &on, ConstMatrix coefficients, const void *dy, Matrix out,
-                 void *ones) const
+    /// Backend::combine_and_sum(); ones may be null.
+    void combine(const Backend &on, Interval places, ConstMatrix coefficients, const void *dy,
+                 Matrix out, void *ones) const
     {
-        const int64_t y = geometry_.y_sample();
         if (ones == nullptr) {
-            on.combine(geometry_.dtype, coefficients, {dy, geometry_.batch, y, y}, Runs::one(y),
-                       out);
+            const PlacesOfY in(geometry_, places, dy);
+            on.combine(geometry_.dtype, coefficients, in.rows, in.columns, out);
         }
         else {
-            on.combine_and_sum(geometry_, coefficients, dy, out, ones);
+            on.combine_and_sum(geometry_, places, coefficients, dy, out, ones);
         }
     }
     /// Backend::project() of whole channels; and their means, unless these are of no data.

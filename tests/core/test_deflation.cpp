@@ -120,7 +120,7 @@ void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::ve
     using T = xconv::ComputeType<In>;
     const std::vector<double> expected = reference(g, dy);
     std::vector<T> sums(expected.size() + 1, T(77));
-    DeflationOps{2, &variant}.filter_of_ones(g, dy.data(), sums.data());
+    DeflationOps{2, &variant}.filter_of_ones(g, {0, g.out_points()}, dy.data(), sums.data());
     REQUIRE(sums.back() == T(77));
     for (size_t i = 0; i < expected.size(); ++i) {
         const auto got = static_cast<double>(sums[i]);
@@ -128,6 +128,39 @@ void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::ve
             FAIL(variant.name << ": sum " << i << " is " << got << " instead of " << expected[i]);
         }
     }
+}
+
+/// Places of a row along the slowest axis that has several.
+int64_t row_points(const ConvGeometry &g)
+{
+    return g.out[0] > 1 ? g.out[1] * g.out[2] : g.out[1] > 1 ? g.out[2] : 1;
+}
+
+/// combine_and_sum() of so many rows at a time is combine() and the filter of ones.
+template <class In>
+void check_combined(const ProbeOps &ops, const ConvGeometry &g, int64_t columns, int64_t rows)
+{
+    using T = xconv::ComputeType<In>;
+    INFO(rows << " rows at a time");
+    const auto dy = whole_numbers<In>(g.y_count(), 6);
+    const auto c = whole_numbers<T>(g.batch * columns, 7);
+    const xconv::ConstMatrix coefficients{c.data(), g.batch, columns, columns};
+    const std::vector<double> expected = reference(g, dy);
+    std::vector<T> ones(expected.size(), T(77));
+    const int64_t part = rows * row_points(g);
+    for (int64_t first = 0; first < g.out_points(); first += part) {
+        const xconv::Interval places{first, std::min(first + part, g.out_points())};
+        const int64_t y = g.out_channels * places.length();
+        std::vector<T> plain(static_cast<size_t>(columns * y));
+        std::vector<T> out(plain.size());
+        const xconv::PlacesOfY in(g, places, dy.data());
+        ops.combine(g.dtype, coefficients, in.rows, in.columns, {plain.data(), columns, y, y});
+        ops.combine_and_sum(g, places, coefficients, dy.data(), {out.data(), columns, y, y},
+                            ones.data());
+        REQUIRE(out == plain);
+    }
+    REQUIRE(std::equal(ones.begin(), ones.end(), expected.begin(),
+                       [](T a, double b) { return static_cast<double>(a) == b; }));
 }
 
 /// Every variant, with and without matrix units, on one thread and on several.
@@ -203,7 +236,6 @@ TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation
 TEMPLATE_TEST_CASE("combining dy leaves its filter of ones behind", "[deflation]", float, double,
                    Float16, BFloat16)
 {
-    using T = xconv::ComputeType<TestType>;
     constexpr Axis wide{600, 3, 1, 1, 1, 1}; // lines longer than a tile
     for (const ProbeOps &ops : all_ops()) {
         for (const auto &[h, w] : {std::pair{axes[0], axes[0]},
@@ -211,26 +243,15 @@ TEMPLATE_TEST_CASE("combining dy leaves its filter of ones behind", "[deflation]
                                    {axes[3], axes[4]},
                                    {axes[7], axes[0]},
                                    {axes[5], wide},
+                                   {flat, wide},
                                    {flat, axes[6]}}) {
             for (const int64_t columns : {3, 8, 40}) {
                 ConvGeometry g = geometry(dtype_of<TestType>, columns == 8 ? axes[0] : flat, h, w);
                 g.batch = columns == 3 ? 21 : columns == 8 ? 5 : 16;
                 INFO(ops.simd->name << ", " << columns << " columns: " << g.describe());
-                const auto dy = whole_numbers<TestType>(g.y_count(), 6);
-                const auto c = whole_numbers<T>(g.batch * columns, 7);
-                const int64_t y = g.y_sample();
-                std::vector<T> plain(static_cast<size_t>(columns * y));
-                std::vector<T> out(plain.size());
-                const std::vector<double> expected = reference(g, dy);
-                std::vector<T> ones(expected.size(), T(77));
-                const xconv::ConstMatrix coefficients{c.data(), g.batch, columns, columns};
-                ops.combine(g.dtype, coefficients, {dy.data(), g.batch, y, y}, Runs::one(y),
-                            {plain.data(), columns, y, y});
-                ops.combine_and_sum(g, coefficients, dy.data(), {out.data(), columns, y, y},
-                                    ones.data());
-                REQUIRE(out == plain);
-                REQUIRE(std::equal(ones.begin(), ones.end(), expected.begin(),
-                                   [](T a, double b) { return static_cast<double>(a) == b; }));
+                const int64_t rows = g.out_points() / row_points(g);
+                check_combined<TestType>(ops, g, columns, rows);
+                check_combined<TestType>(ops, g, columns, rows / 2 + 1);
             }
         }
     }
