@@ -122,6 +122,22 @@ TEST_CASE("whole numbers: images larger than every tile", "[bitwise]")
     }
 }
 
+TEST_CASE("whole numbers: chunks of samples that differ in size agree to the last bit", "[bitwise]")
+{
+    const Conv conv = cases::conv2d(9, 16, 16, 24, 3, 1);
+    WholeNumbers data(conv, 1, 6);
+    std::fill_n(data.dy.begin(), data.dy.size() / 2, 0.0); // Float32 holds the sums of the rest
+    const auto x = to<float>(data.x);
+    const auto dy = to<float>(data.dy);
+    const Scheme scheme = signs(XCONV_INDEPENDENT, 16, 16);
+    const std::vector<float> expected = exact_estimate<float>(conv, scheme, data, 5);
+    for (int64_t limit = 300'000; limit < 1'000'000; limit += limit / 32) {
+        INFO("workspace limit " << limit);
+        Layer<float> layer(8, conv, scheme, Options{XCONV_DY_FIRST, limit});
+        REQUIRE(layer.estimate(x, dy, 5) == expected);
+    }
+}
+
 TEST_CASE("whole numbers: a batch is the sum of its parts", "[bitwise]")
 {
     const Conv conv = strided();

@@ -37,18 +37,31 @@ template <class PassType> class ChunkedFilter {
     }
     [[nodiscard]] std::string describe() const { return whole_->describe(); }
 
+    /// Whether all passes are such.
+    template <class Predicate> [[nodiscard]] bool all_of(Predicate &&is) const
+    {
+        return is(*whole_) && (rest_ == nullptr || is(*rest_));
+    }
+
+    /// visit(pass, first sample, count) for all chunks.
+    template <class Visit> void for_each(Visit &&visit) const
+    {
+        for (int64_t first = 0; first < samples_; first += chunk_) {
+            const int64_t count = std::min(chunk_, samples_ - first);
+            visit(count == chunk_ ? *whole_ : *rest_, first, count);
+        }
+    }
+
     /// sum = the gradient over all samples, or sum += it when `accumulate`.
     /// `inputs(first, count)` makes samples [first, first + count) ready and
     /// returns the pass's (x, dy).
     template <class Inputs>
     void run(const Backend &on, bool accumulate, Inputs &&inputs, void *sum, void *workspace) const
     {
-        for (int64_t first = 0; first < samples_; first += chunk_) {
-            const int64_t count = std::min(chunk_, samples_ - first);
+        for_each([&](const PassType &pass, int64_t first, int64_t count) {
             const auto [x, dy] = inputs(first, count);
-            const PassType &pass = count == chunk_ ? *whole_ : *rest_;
             pass.run(on, x, dy, accumulate || first > 0, sum, workspace);
-        }
+        });
     }
 
   private:

@@ -7,71 +7,13 @@
 #include <optional>
 
 #include "cost.hpp"
+#include "schemes/chunked_filter.hpp"
 #include "schemes/two_orders.hpp"
+#include "workspace.hpp"
 
 namespace xconv {
 
 namespace {
-
-/// The filter gradient of probes as the channels of one image: from probes that
-/// nobody writes down where the backend can, else from drawn ones.
-class ProbeChannels {
-  public:
-    ProbeChannels() = default;
-    ProbeChannels(const ProjectionSetup &setup, const ConvGeometry &geometry)
-        : undrawn_(
-              setup.backend.probe_filter(geometry, setup.distribution, setup.workspace_limit / 2)),
-          dtype_(geometry.dtype), shape_{nullptr, geometry.in_channels, geometry.in_points(),
-                                         geometry.in_points()}
-    {
-        if (!undrawn_) {
-            drawn_ = setup.backend.backward_filter(geometry, setup.workspace_limit / 2);
-        }
-    }
-
-    [[nodiscard]] int64_t z_bytes() const
-    {
-        return drawn_ ? checked_mul(shape_.rows, shape_.cols * element_bytes(dtype_), "workspace")
-                      : 0;
-    }
-    [[nodiscard]] int64_t workspace() const
-    {
-        return undrawn_ ? undrawn_->workspace() : drawn_ ? drawn_->workspace() : 0;
-    }
-    [[nodiscard]] std::string describe() const
-    {
-        return undrawn_ ? undrawn_->describe() : drawn_->describe();
-    }
-    /// Write z, which is the same for all samples.
-    void prepare(const Backend &on, const Probes &probes, void *z) const
-    {
-        if (drawn_) {
-            on.draw(dtype_, probes, Runs::one(shape_.cols),
-                    {z, shape_.rows, shape_.cols, shape_.stride});
-        }
-    }
-    /// Whether run() finds ones [Co][K] as well, the filter of ones of dy.
-    [[nodiscard]] bool sums_ones() const { return undrawn_ && undrawn_->sums_ones(); }
-    void run(const Backend &on, const Probes &probes, const void *z, const void *dy, void *v,
-             void *ones, void *workspace) const
-    {
-        if (ones != nullptr) {
-            undrawn_->run_and_sum(on, {probes, 0, 1, 0}, dy, false, v, ones, workspace);
-        }
-        else if (undrawn_) {
-            undrawn_->run(on, {probes, 0, 1, 0}, dy, false, v, workspace);
-        }
-        else {
-            drawn_->run(on, z, dy, false, v, workspace);
-        }
-    }
-
-  private:
-    std::unique_ptr<ProbeFilterPass> undrawn_;
-    std::unique_ptr<FilterPass> drawn_;
-    Dtype dtype_ = Dtype::f32;
-    Matrix shape_{}; // of z
-};
 
 class Independent final : public TwoOrders {
   public:
@@ -85,11 +27,7 @@ class Independent final : public TwoOrders {
         within.workspace_limit = std::max<int64_t>(
             setup.workspace_limit - checked_mul(geometry().w_count(), bytes(), "workspace"), 1);
         if (prepare(setup, choose(within))) {
-            samples_ = samples_at_once(within);
-            whole_ = ProbeChannels(within, probe_geometry(samples_));
-            if (geometry().batch % samples_ != 0) {
-                rest_ = ProbeChannels(within, probe_geometry(geometry().batch % samples_));
-            }
+            prepare_dy_first(within);
         }
     }
 
@@ -133,20 +71,35 @@ class Independent final : public TwoOrders {
 
     Pieces take(Arena &arena) const
     {
-        const int64_t v = checked_mul(samples_, v_sample() * bytes(), "workspace");
-        return {arena.take(std::max(whole_.z_bytes(), rest_.z_bytes())),
+        const int64_t samples = undrawn_ ? undrawn_->chunk() : drawn_->chunk();
+        const int64_t v = checked_mul(samples, v_sample() * bytes(), "workspace");
+        const int64_t z = checked_mul(probes_, geometry().in_points() * bytes(), "workspace");
+        return {arena.take(drawn_ ? z : 0),
                 arena.take(v),
                 arena.take(v),
-                arena.take(samples_ * numbers_per_sample() * bytes()),
-                arena.take(samples_ * widened_sample() * bytes()),
+                arena.take(samples * numbers_per_sample() * bytes()),
+                arena.take(samples * widened_sample() * bytes()),
                 arena.take(geometry().w_count() * bytes()),
-                arena.take(std::max(whole_.workspace(), rest_.workspace()))};
+                arena.take(undrawn_ ? undrawn_->workspace() : drawn_->workspace())};
     }
 
-    [[nodiscard]] int64_t samples_at_once(const ProjectionSetup &setup) const
+    void prepare_dy_first(const ProjectionSetup &setup)
     {
+        const int64_t batch = geometry().batch;
         const int64_t one = (2 * v_sample() + numbers_per_sample() + widened_sample()) * bytes();
-        return std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry().batch);
+        const int64_t most = std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, batch);
+        const int64_t samples = ceil_div(batch, ceil_div(batch, most));
+        const int64_t limit = setup.workspace_limit / 2;
+        undrawn_.emplace(geometry(), batch, samples, [&](const ConvGeometry &part) {
+            return setup.backend.probe_filter(probe_geometry(part.batch), setup.distribution,
+                                              limit);
+        });
+        if (!undrawn_->complete()) {
+            undrawn_.reset();
+            drawn_.emplace(geometry(), batch, samples, [&](const ConvGeometry &part) {
+                return setup.backend.backward_filter(probe_geometry(part.batch), limit);
+            });
+        }
     }
 
     [[nodiscard]] bool widens_dy() const { return compute() != geometry().dtype; }
@@ -202,30 +155,47 @@ class Independent final : public TwoOrders {
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,
                            void *sum, void *ones, void *workspace) const override
     {
-        const bool sums_ones = ones != nullptr && whole_.sums_ones() &&
-                               (geometry().batch % samples_ == 0 || rest_.sums_ones());
-        if (ones != nullptr && !sums_ones) {
-            on.filter_of_ones(geometry(), dy, ones);
-        }
-        const int64_t k = geometry().kernel_points();
-        const int64_t ones_sample = geometry().out_channels * k;
         Arena arena(workspace);
         const Pieces pieces = take(arena);
         const Probes z = probes(seed, 0, 0);
-        whole_.prepare(on, z, pieces.z);
-        for (int64_t first = 0; first < geometry().batch; first += samples_) {
-            const int64_t count = std::min(samples_, geometry().batch - first);
-            const ProbeChannels &pass = count == samples_ ? whole_ : rest_;
-            pass.run(on, z, pieces.z, dy_part(on, pieces, dy, first, count), pieces.v,
-                     sums_ones ? at(ones, first * ones_sample) : nullptr, pieces.filter);
-            on.transpose(compute(), pieces.v, count, geometry().out_channels, probes_, k, false,
-                         pieces.v_turned);
-            on.transpose(compute(), at(numbers, first * numbers_per_sample()), count,
-                         geometry().in_channels, probes_, 1, false, pieces.x_turned);
-            contract(on, pieces, count, first > 0);
+        if (undrawn_) {
+            filter_undrawn(on, {z, 0, 1, 0}, numbers, dy, ones, pieces);
+        }
+        else {
+            if (ones != nullptr) {
+                on.filter_of_ones(geometry(), dy, ones);
+            }
+            const int64_t n = geometry().in_points();
+            on.draw(compute(), z, Runs::one(n), {pieces.z, probes_, n, n});
+            drawn_->for_each([&](const FilterPass &pass, int64_t first, int64_t count) {
+                pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
+                         pieces.filter);
+                contract(on, pieces, numbers, first, count);
+            });
         }
         on.transpose(compute(), pieces.sum_turned, geometry().groups, geometry().in_per_group(),
-                     geometry().out_per_group(), k, false, sum);
+                     geometry().out_per_group(), geometry().kernel_points(), false, sum);
+    }
+
+    void filter_undrawn(const Backend &on, const ProbeImages &z, const void *numbers,
+                        const void *dy, void *ones, const Pieces &pieces) const
+    {
+        const bool sums_ones = undrawn_->all_of([](const auto &pass) { return pass.sums_ones(); });
+        if (ones != nullptr && !sums_ones) {
+            on.filter_of_ones(geometry(), dy, ones);
+        }
+        const int64_t ones_sample = geometry().out_channels * geometry().kernel_points();
+        undrawn_->for_each([&](const ProbeFilterPass &pass, int64_t first, int64_t count) {
+            const void *part = dy_part(on, pieces, dy, first, count);
+            if (ones != nullptr && sums_ones) {
+                pass.run_and_sum(on, z, part, false, pieces.v, at(ones, first * ones_sample),
+                                 pieces.filter);
+            }
+            else {
+                pass.run(on, z, part, false, pieces.v, pieces.filter);
+            }
+            contract(on, pieces, numbers, first, count);
+        });
     }
 
     [[nodiscard]] int64_t dy_first_workspace() const override
@@ -237,30 +207,39 @@ class Independent final : public TwoOrders {
 
     [[nodiscard]] std::string describe_dy_first() const override
     {
-        return fmt::format("{} samples at a time, {}", samples_, whole_.describe());
+        return undrawn_
+                   ? fmt::format("{} samples at a time, {}", undrawn_->chunk(),
+                                 undrawn_->describe())
+                   : fmt::format("{} samples at a time, {}", drawn_->chunk(), drawn_->describe());
     }
 
-    /// sum_turned (+)= x_turnedᵀ v_turned, group by group, over (sample, probe).
-    void contract(const Backend &on, const Pieces &pieces, int64_t count, bool accumulate) const
+    /// sum_turned (+)= x_turnedᵀ v_turned, group by group, over (sample, probe), for
+    /// samples [first, first + count), of which v is ready.
+    void contract(const Backend &on, const Pieces &pieces, const void *numbers, int64_t first,
+                  int64_t count) const
     {
         const int64_t depth = count * probes_;
         const int64_t ci = geometry().in_per_group();
-        const int64_t columns = geometry().out_per_group() * geometry().kernel_points();
+        const int64_t k = geometry().kernel_points();
+        const int64_t columns = geometry().out_per_group() * k;
+        on.transpose(compute(), pieces.v, count, geometry().out_channels, probes_, k, false,
+                     pieces.v_turned);
+        on.transpose(compute(), at(numbers, first * numbers_per_sample()), count,
+                     geometry().in_channels, probes_, 1, false, pieces.x_turned);
         for (int64_t g = 0; g < geometry().groups; ++g) {
             const ConstMatrix x{at(pieces.x_turned, g * ci), depth, ci, geometry().in_channels};
             const ConstMatrix v{at(pieces.v_turned, g * columns), depth, columns,
                                 geometry().groups * columns};
-            on.multiply(compute(), 1, {x, true}, {v, false}, accumulate,
+            on.multiply(compute(), 1, {x, true}, {v, false}, first > 0,
                         {at(pieces.sum_turned, g * ci * columns), ci, columns, columns});
         }
     }
 
     int64_t probes_;
     int64_t sketch_workspace_;
-    // for dy first:
-    int64_t samples_ = 0;
-    ProbeChannels whole_;
-    ProbeChannels rest_;
+    // For dy first, one of these: z is the same for all samples.
+    std::optional<ChunkedFilter<ProbeFilterPass>> undrawn_;
+    std::optional<ChunkedFilter<FilterPass>> drawn_;
 };
 
 } // namespace
