@@ -1,5 +1,7 @@
 // The exception guard and the argument checks of the C boundary.
+#include <cmath>
 #include <cstdio>
+#include <limits>
 #include <new>
 
 #include "checked.hpp"
@@ -61,6 +63,17 @@ void require_not_null(const void *pointer, const char *argument)
     if (pointer == nullptr) {
         fail(XCONV_INVALID_ARGUMENT, "{} = NULL: must not be null", argument);
     }
+}
+
+double checked_finite(double value, Dtype dtype, const char *argument)
+{
+    const double largest = compute_dtype(dtype) == Dtype::f64 ? std::numeric_limits<double>::max()
+                                                              : std::numeric_limits<float>::max();
+    if (!(std::abs(value) <= largest)) {
+        fail(XCONV_INVALID_ARGUMENT, "{} = {}: must be finite, and at most {}", argument, value,
+             largest);
+    }
+    return value;
 }
 
 void require_tensor(const Backend &on, const void *pointer, Dtype dtype, const char *argument)

@@ -20,14 +20,6 @@ const Plan &plan_on(const Backend &on, const xconv_plan *plan)
     return checked;
 }
 
-double checked_beta(double beta)
-{
-    if (!(beta - beta == 0)) { // NaN or infinite
-        fail(XCONV_INVALID_ARGUMENT, "beta = {}: must be finite", beta);
-    }
-    return beta;
-}
-
 constexpr size_t kOldestContext = sizeof(xconv_context_desc);
 constexpr size_t kOldestScheme = sizeof(xconv_scheme_desc);
 constexpr size_t kOldestOptions = sizeof(xconv_plan_options);
@@ -270,7 +262,8 @@ xconv_status xconv_backward_filter(const xconv_context *context, const xconv_pla
             {{dw, g.w_count() * element_bytes(checked.dw_dtype()), "dw"},
              {workspace, checked.backward_filter_workspace(), "workspace"}},
             {{sketch, checked.sketch_bytes(), "sketch"}, {dy, g.y_count() * bytes, "dy"}});
-        checked.backward_filter(on, sketch, seed, dy, checked_beta(beta), dw, scratch);
+        checked.backward_filter(on, sketch, seed, dy, checked_finite(beta, g.dtype, "beta"), dw,
+                                scratch);
     });
 }
 
@@ -291,7 +284,8 @@ xconv_status xconv_backward_filter_exact(const xconv_context *context, const xco
         require_apart({{dw, g.w_count() * element_bytes(checked.dw_dtype()), "dw"},
                        {workspace, checked.backward_filter_exact_workspace(), "workspace"}},
                       {{x, g.x_count() * bytes, "x"}, {dy, g.y_count() * bytes, "dy"}});
-        checked.backward_filter_exact(on, x, dy, checked_beta(beta), dw, scratch);
+        checked.backward_filter_exact(on, x, dy, checked_finite(beta, g.dtype, "beta"), dw,
+                                      scratch);
     });
 }
 
@@ -328,6 +322,6 @@ xconv_status xconv_backward_bias(const xconv_context *context, const xconv_plan 
         require_tensor(on, db, checked.dw_dtype(), "db");
         require_apart({{db, g.out_channels * element_bytes(checked.dw_dtype()), "db"}},
                       {{dy, g.y_count() * bytes, "dy"}});
-        checked.backward_bias(on, dy, checked_beta(beta), db);
+        checked.backward_bias(on, dy, checked_finite(beta, g.dtype, "beta"), db);
     });
 }

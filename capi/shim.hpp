@@ -55,6 +55,9 @@ template <class T> T &require(T *pointer, const char *argument)
 /// The backend of a context, which must not be null.
 const Backend &backend_of(const xconv_context *context);
 
+/// A factor, which must be finite in the type that numbers of `dtype` are computed in.
+double checked_finite(double value, Dtype dtype, const char *argument);
+
 /// A tensor: not null, aligned to its element type, and memory of the device.
 void require_tensor(const Backend &on, const void *pointer, Dtype dtype, const char *argument);
 

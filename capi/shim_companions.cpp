@@ -21,13 +21,6 @@ int64_t checked_count(int64_t count, Dtype dtype)
 
 int64_t mask_bytes_of(int64_t count) { return count / 8 + (count % 8 != 0 ? 1 : 0); }
 
-void check_slope(double negative_slope)
-{
-    if (!std::isfinite(negative_slope)) {
-        fail(XCONV_INVALID_ARGUMENT, "negative_slope = {}: must be finite", negative_slope);
-    }
-}
-
 int64_t x_bytes(const PoolGeometry &g) { return g.planes * g.in_points() * element_bytes(g.dtype); }
 
 int64_t y_bytes(const PoolGeometry &g) { return g.out_count() * element_bytes(g.dtype); }
@@ -84,10 +77,13 @@ xconv_status xconv_relu_forward(const xconv_context *context, xconv_dtype dtype,
         const Backend &on = active;
         const Dtype type = checked_dtype(dtype);
         checked_count(count, type);
-        check_slope(negative_slope);
+        checked_finite(negative_slope, type, "negative_slope");
         if (!(ceiling > 0)) {
             fail(XCONV_INVALID_ARGUMENT, "ceiling = {}: must be positive, INFINITY for none",
                  ceiling);
+        }
+        if (!std::isinf(ceiling)) {
+            checked_finite(ceiling, type, "ceiling");
         }
         if (negative_slope != 0 && std::isfinite(ceiling)) {
             fail(XCONV_INVALID_ARGUMENT,
@@ -119,7 +115,7 @@ xconv_status xconv_relu_backward(const xconv_context *context, xconv_dtype dtype
         const Backend &on = active;
         const Dtype type = checked_dtype(dtype);
         checked_count(count, type);
-        check_slope(negative_slope);
+        checked_finite(negative_slope, type, "negative_slope");
         require_buffer(on, mask, mask_bytes, mask_bytes_of(count), "mask");
         if (count == 0) {
             return;
