@@ -161,6 +161,12 @@ class CudnnData final : public DataPass {
 
 class CudnnFilter final : public FilterPass {
   public:
+    /// Of one part's gradient, beside what cuDNN takes.
+    static int64_t term_bytes(const ConvGeometry &g)
+    {
+        return round_up(g.w_count() * element_bytes(compute_dtype(g.dtype)), kAlignment);
+    }
+
     CudnnFilter(Parts parts, const ConvGeometry &g, const Wanted &wanted)
         : g_(g), parts_(std::move(parts)),
           fallback_(make_im2col_backward_filter(g, fallback_limit(wanted, parts_.workspace())))
@@ -168,7 +174,7 @@ class CudnnFilter final : public FilterPass {
     }
     [[nodiscard]] int64_t workspace() const override
     {
-        return std::max(term_bytes() + parts_.workspace() + kAlignment, fallback_->workspace());
+        return std::max(term_bytes(g_) + parts_.workspace() + kAlignment, fallback_->workspace());
     }
     [[nodiscard]] std::string describe() const override { return parts_.describe(); }
 
@@ -176,7 +182,7 @@ class CudnnFilter final : public FilterPass {
              void *workspace) const override
     {
         Arena arena(workspace);
-        void *term = arena.take(term_bytes());
+        void *term = arena.take(term_bytes(g_));
         void *scratch = arena.take(parts_.workspace());
         if (!parts_.fit(x, accumulate ? term : sum, dy)) {
             fallback_->run(on, x, dy, accumulate, sum, workspace);
@@ -193,11 +199,6 @@ class CudnnFilter final : public FilterPass {
     }
 
   private:
-    [[nodiscard]] int64_t term_bytes() const
-    {
-        return round_up(g_.w_count() * element_bytes(compute_dtype(g_.dtype)), kAlignment);
-    }
-
     ConvGeometry g_;
     Parts parts_;
     std::unique_ptr<FilterPass> fallback_;
@@ -232,8 +233,11 @@ std::unique_ptr<DataPass> make_cudnn_backward_data(const Handle &handle, const C
 std::unique_ptr<FilterPass> make_cudnn_backward_filter(const Handle &handle, const ConvGeometry &g,
                                                        const Wanted &wanted)
 {
+    Wanted rest = wanted;
+    rest.workspace_limit =
+        std::max<int64_t>(wanted.workspace_limit - CudnnFilter::term_bytes(g) - kAlignment, 0);
     return make_pass<FilterPass, CudnnFilter>(handle, g, Direction::backward_filter,
-                                              compute_dtype(g.dtype), wanted);
+                                              compute_dtype(g.dtype), rest);
 }
 
 } // namespace xconv::cuda

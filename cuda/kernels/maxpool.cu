@@ -44,9 +44,12 @@ template <class T> struct MaxpoolForward {
         uint64_t pending = 0;
         int held = 0;
         for (int j = 0; j < kOutputs && first + j < pool.out_count; ++j) {
-            pending |= static_cast<uint64_t>(find(first + j)) << held;
-            held += pool.bits;
-            for (; to != nullptr && held >= 8; held -= 8) {
+            const uint64_t place = find(first + j);
+            if (to == nullptr) {
+                continue;
+            }
+            pending |= place << held;
+            for (held += pool.bits; held >= 8; held -= 8) {
                 *to++ = static_cast<uint8_t>(pending);
                 pending >>= 8;
             }
