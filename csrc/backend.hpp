@@ -95,14 +95,6 @@ struct Runs {
     static Runs one(int64_t length) { return {1, length, length}; }
 };
 
-/// Places [first, last) of an axis, or of a channel.
-struct Interval {
-    int64_t first;
-    int64_t last;
-
-    [[nodiscard]] int64_t length() const { return last - first; }
-};
-
 /// Probes as images: channel c of image n at place p is entry (c * channel_rows + p,
 /// c * channel_columns + n * image_columns) of the window.
 struct ProbeImages {

@@ -14,7 +14,6 @@ struct Band {
     ConvGeometry geometry; // channel strides are those of the whole tensors
     int64_t x_offset;      // elements from x to the band's first row
     int64_t y_offset;
-    int64_t in_row; // the band's first row of x
 };
 
 /// Whether a geometry can be cut so; not when windows may lie wholly in padding

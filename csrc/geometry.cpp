@@ -46,8 +46,9 @@ Axes embed(const int64_t (&values)[3], int rank, int64_t filler)
     return axes;
 }
 
-/// Places of a window of extent `window` that moves by `stride`.
-int64_t places(int64_t in, int64_t pad_begin, int64_t pad_end, int64_t window, int64_t stride,
+/// Places of a window of extent `window` that moves by `stride`. A stride that no window
+/// takes is made no longer than the padded input, so that nothing overflows by it.
+int64_t places(int64_t in, int64_t pad_begin, int64_t pad_end, int64_t window, int64_t &stride,
                size_t axis)
 {
     const int64_t padded = checked_add(checked_add(in, pad_begin, "pad_begin"), pad_end, "pad_end");
@@ -56,6 +57,7 @@ int64_t places(int64_t in, int64_t pad_begin, int64_t pad_end, int64_t window, i
              "kernel[{}]: its extent {} exceeds the padded input of {}, so the output is empty",
              axis, window, padded);
     }
+    stride = std::min(stride, padded);
     return (padded - window) / stride + 1;
 }
 
@@ -184,10 +186,11 @@ ConvGeometry make_geometry(const xconv_conv_desc &desc)
     g.pad_begin = embed(desc.pad_begin, g.rank, 0);
     g.pad_end = embed(desc.pad_end, g.rank, 0);
     for (size_t axis = first_axis(g.rank); axis < 3; ++axis) {
-        const int64_t extent = checked_add(
-            checked_mul(g.dilation[axis], g.kernel[axis] - 1, "dilation * kernel"), 1, "kernel");
-        g.out[axis] = places(g.in[axis], g.pad_begin[axis], g.pad_end[axis], extent, g.stride[axis],
-                             axis - first_axis(g.rank));
+        const int64_t between =
+            checked_mul(g.dilation[axis], g.kernel[axis] - 1, "dilation * kernel");
+        g.out[axis] =
+            places(g.in[axis], g.pad_begin[axis], g.pad_end[axis],
+                   checked_add(between, 1, "kernel"), g.stride[axis], axis - first_axis(g.rank));
     }
     check_bytes({g.batch, g.in_channels, g.in[0], g.in[1], g.in[2]}, g.dtype, "x");
     check_bytes({g.batch, g.out_channels, g.out[0], g.out[1], g.out[2]}, g.dtype, "y");

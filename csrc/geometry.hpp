@@ -14,6 +14,14 @@ namespace xconv {
 /// 1, so code that handles three axes handles them all.
 using Axes = std::array<int64_t, 3>;
 
+/// Places [first, last) of an axis, or of a channel.
+struct Interval {
+    int64_t first;
+    int64_t last;
+
+    [[nodiscard]] int64_t length() const { return last - first; }
+};
+
 int64_t product(const Axes &axes);
 /// Entry `axis` of the first `rank`, as xconv.h counts them; 1 past the rank.
 int64_t named_axis(const Axes &axes, int rank, int axis);
@@ -48,6 +56,11 @@ struct ConvGeometry {
     [[nodiscard]] int64_t kernel_points() const { return product(kernel); } // K
     [[nodiscard]] int64_t in_per_group() const { return in_channels / groups; }
     [[nodiscard]] int64_t out_per_group() const { return out_channels / groups; }
+    /// Places that a window spans, those between its taps included.
+    [[nodiscard]] int64_t kernel_extent(size_t axis) const
+    {
+        return dilation[axis] * (kernel[axis] - 1) + 1;
+    }
     /// Elements from one sample to the next: Ci * N and Co * M for whole tensors.
     [[nodiscard]] int64_t x_sample() const { return in_channels * x_channel; }
     [[nodiscard]] int64_t y_sample() const { return out_channels * y_channel; }

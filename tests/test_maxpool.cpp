@@ -138,6 +138,18 @@ TEMPLATE_TEST_CASE("max pooling: the first of equals wins, NaN wins over numbers
     CHECK(outcome.dx == std::vector<T>{1, 0, 0, 2, 0, 0, 0, 3, 0, 4, 0, 0, 5, 0, 0});
 }
 
+TEST_CASE("max pooling: one window, whatever the stride", "[maxpool]")
+{
+    for (const int64_t stride : {int64_t{7}, std::numeric_limits<int64_t>::max()}) {
+        Pool pool = window(3, 4);
+        pool.in = {1, 3, 5};
+        pool.stride = {1, stride, stride};
+        pool.pad_begin = {0, 2, 1};
+        check<float>(pool, 2, 6);
+        check<F16>(pool, 1, 7);
+    }
+}
+
 TEST_CASE("max pooling: padding never wins", "[maxpool]")
 {
     Pool pool = window(3, 3);

@@ -247,6 +247,16 @@ TEMPLATE_TEST_CASE("packing depends on x and the seed alone", "[packed]", float,
     }
 }
 
+TEST_CASE("a group may be as large as its type", "[packed]")
+{
+    const Conv conv = pointwise(2, 75);
+    Random random(66);
+    const auto x = to<float>(random.values(conv.x_count()));
+    constexpr int64_t largest = std::numeric_limits<int64_t>::max() / 8 * 8;
+    REQUIRE(reconstruct(conv, quantize(2, largest), x, 3) ==
+            reconstruct(conv, quantize(2, 152), x, 3));
+}
+
 TEMPLATE_TEST_CASE("every byte of a packed sketch is written", "[packed]", float, double)
 {
     // Three means of 8 bits leave a gap before the numbers, which start aligned.

@@ -7,6 +7,8 @@
 // section 3.1). The Float64 oracle errs by as much again, so the difference is
 // below n eps sum|terms| up to the denominator. `slack` more operations are
 // granted for bias and beta, which also pays for the denominator.
+#include <limits>
+
 #include "cases.hpp"
 #include "catch.hpp"
 #include "oracle.hpp"
@@ -180,6 +182,19 @@ TEST_CASE("exact passes meet the oracle on lines that are cut for their length",
     conv.stride[2] = 2;
     conv.pad_begin[2] = 3;
     check_all<float>(conv, 2, 42);
+}
+
+TEST_CASE("exact passes meet the oracle where no second window fits, whatever the stride",
+          "[passes]")
+{
+    for (const int64_t stride : {int64_t{9}, std::numeric_limits<int64_t>::max()}) {
+        Conv conv = cases::conv2d(2, 3, 4, 6, 3, 0);
+        conv.stride = {1, stride, stride};
+        conv.pad_begin = {0, 2, 1};
+        conv.pad_end = {0, 1, 1};
+        check_all<float>(conv, 2, 43);
+        check_all<double>(conv, 1, 44, 1);
+    }
 }
 
 TEMPLATE_TEST_CASE("exact passes of 16-bit tensors: dw and db in Float32, any workspace",

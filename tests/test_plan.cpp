@@ -187,6 +187,27 @@ TEST_CASE("workspaces stay below the larger of 32 MiB, a quarter of x and three 
     }
 }
 
+TEST_CASE("a workspace limit that leaves room for some samples is kept", "[plan]")
+{
+    const Context context(2);
+    const Conv conv = cases::conv2d(64, 32, 32, 64, 3, 1);
+    std::vector<Scheme> schemes{{}, {XCONV_IDENTITY, XCONV_RADEMACHER, 0, false, 2}};
+    for (const xconv_projection projection : estimator::projections) {
+        for (const int64_t probes : {8, 64}) {
+            schemes.push_back({projection, XCONV_RADEMACHER, probes, true});
+        }
+    }
+    for (const Scheme &scheme : schemes) {
+        for (const int64_t limit : {int64_t{5} << 20, int64_t{12} << 20}) {
+            const Plan plan(context, conv, XCONV_F32, scheme, {XCONV_CONTRACTION_AUTO, limit});
+            for (const xconv_query query : workspaces) {
+                INFO(scheme.describe() << ", limit " << limit << ", workspace query " << query);
+                CHECK(plan.query(query) <= limit);
+            }
+        }
+    }
+}
+
 TEST_CASE("wide filters do not cut images into bands", "[plan]")
 {
     // Bands do not make a filter smaller, and each passes over all of it.
@@ -201,7 +222,7 @@ TEST_CASE("wide filters do not cut images into bands", "[plan]")
 
 TEST_CASE("probes that are not written leave room for whole images", "[plan]")
 {
-    // In bands, dy is read once more for its sums.
+    // Bands overlap in x, so that probes would be drawn twice.
     const Context context(2);
     for (const bool deflate_mean : {false, true}) {
         const Scheme scheme{XCONV_DENSE, XCONV_RADEMACHER, 8, deflate_mean};

@@ -48,8 +48,8 @@ void combine_lines(const ProbeOps &ops, const ConvGeometry &g, const LineTiles &
     const int threads = ops.threads_for(out.rows, g.batch, out.cols);
     parallel_for(threads, threads, [&](int64_t worker) {
         TileOnes<T> sums(g, meetings, *ops.simd, tiles, 0, g.batch, ones);
-        const auto [first_unit, last_unit] = tiles.share(worker, threads);
-        for (int64_t t = first_unit * tiles.per_unit(); t < last_unit * tiles.per_unit(); ++t) {
+        const Interval share = tiles.share(worker, threads);
+        for (int64_t t = share.first; t < share.last; ++t) {
             const LineTile at = tiles[t];
             int64_t summed = 0; // later passes see the rows once more
             const auto source = [&](int64_t first, int64_t terms, const Tile &tile, T *scratch) {

@@ -119,11 +119,11 @@ void combine_split_and_sum(const SimdVariant &simd, int threads, const ConvGeome
     const ConstMatrix in{dy, g.batch, g.y_sample(), g.y_sample()};
     const int used = threads_for(threads, out.rows, in.rows, out.cols);
     parallel_for(used, used, [&](int64_t thread) {
-        const auto [first_unit, last_unit] = tiles.share(thread, used);
+        const Interval share = tiles.share(thread, used);
         const auto combine = [&](const Combination &combination, int64_t row, int64_t first,
                                  int64_t images) {
             TileOnes<float> sums(g, meetings, simd, tiles, first, images, ones);
-            for (int64_t t = first_unit * tiles.per_unit(); t < last_unit * tiles.per_unit(); ++t) {
+            for (int64_t t = share.first; t < share.last; ++t) {
                 const LineTile at = tiles[t];
                 if (row > 0) {
                     combination.add(at.tile, unseen);

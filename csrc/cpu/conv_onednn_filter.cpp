@@ -14,7 +14,7 @@ namespace {
 /// of oneDNN 2.6 write outside of dw.
 bool no_window_inside(const ConvGeometry &g)
 {
-    const int64_t extent = g.dilation[0] * (g.kernel[0] - 1) + 1;
+    const int64_t extent = g.kernel_extent(0);
     const int64_t first = round_up(g.pad_begin[0], g.stride[0]) - g.pad_begin[0];
     return g.rank == 3 && first + extent > g.in[0];
 }

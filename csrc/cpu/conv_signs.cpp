@@ -84,7 +84,7 @@ class SignFilter final : public ProbeFilterPass {
     void run(const Backend &, const ProbeImages &z, const void *dy, bool accumulate, void *dw,
              void *workspace) const override
     {
-        const auto unseen = [](Range) { return [](const float *, int64_t, int64_t) {}; };
+        const auto unseen = [](Interval) { return [](const float *, int64_t, int64_t) {}; };
         run_groups(z, dy, accumulate, dw, workspace, group_, unseen);
     }
 
@@ -95,8 +95,8 @@ class SignFilter final : public ProbeFilterPass {
         const Meetings meetings = meetings_of(g_);
         const int64_t most = std::max<int64_t>(kOnesBytes / BlockOnes::bytes(meetings), 1);
         const int64_t group = strips_ == 1 ? group_ : std::min(group_, most);
-        run_groups(z, dy, accumulate, dw, workspace, group, [&](Range blocks) {
-            return [sums = BlockOnes(g_, meetings, simd_, blocks.begin, blocks.end - blocks.begin,
+        run_groups(z, dy, accumulate, dw, workspace, group, [&](Interval blocks) {
+            return [sums = BlockOnes(g_, meetings, simd_, blocks.first, blocks.last - blocks.first,
                                      strips_, static_cast<float *>(ones))](
                        const float *y, int64_t block, int64_t strip) mutable {
                 sums.add(y, block, strip);
@@ -105,9 +105,6 @@ class SignFilter final : public ProbeFilterPass {
     }
 
   private:
-    struct Range {
-        int64_t begin, end;
-    };
     /// A row of y, or a part of it: `count` points from `place` on, `offset` places behind
     /// the strip's first.
     struct Run {
@@ -123,7 +120,7 @@ class SignFilter final : public ProbeFilterPass {
 
     /// Whether y has to be spread along its line.
     [[nodiscard]] bool gathers() const { return length_ != g_.out_points(); }
-    [[nodiscard]] Range share(int64_t count, int64_t lane) const
+    [[nodiscard]] Interval share(int64_t count, int64_t lane) const
     {
         return {count * lane / lanes_, count * (lane + 1) / lanes_};
     }
@@ -167,16 +164,16 @@ class SignFilter final : public ProbeFilterPass {
         const std::vector<Buffers> buffers = take(arena);
         const auto *y = static_cast<const float *>(dy);
         auto *out = static_cast<float *>(dw);
-        const Range strips{0, g_.batch * strips_};
-        const auto for_groups = [&](Range blocks, const auto &f) {
-            for (int64_t first = blocks.begin; first < blocks.end; first += group) {
-                f(Range{first, std::min(first + group, blocks.end)});
+        const Interval strips{0, g_.batch * strips_};
+        const auto for_groups = [&](Interval blocks, const auto &f) {
+            for (int64_t first = blocks.first; first < blocks.last; first += group) {
+                f(Interval{first, std::min(first + group, blocks.last)});
             }
         };
         if (by_strips_) {
-            for_groups({0, y_blocks_}, [&](Range blocks) {
+            for_groups({0, y_blocks_}, [&](Interval blocks) {
                 parallel_for(lanes_, lanes_, [&](int64_t lane) {
-                    contract(z, y, share(strips.end, lane), blocks,
+                    contract(z, y, share(strips.last, lane), blocks,
                              buffers[static_cast<size_t>(lane)], make_visit(blocks));
                 });
                 write_sums(buffers, blocks, accumulate, out, threads_);
@@ -185,7 +182,7 @@ class SignFilter final : public ProbeFilterPass {
         }
         parallel_for(lanes_, lanes_, [&](int64_t lane) {
             const Buffers &own = buffers[static_cast<size_t>(lane)];
-            for_groups(share(y_blocks_, lane), [&](Range blocks) {
+            for_groups(share(y_blocks_, lane), [&](Interval blocks) {
                 contract(z, y, strips, blocks, own, make_visit(blocks));
                 write_sums({&own, 1}, blocks, accumulate, out, 1);
             });
@@ -195,7 +192,7 @@ class SignFilter final : public ProbeFilterPass {
     /// sums[y block][tap][x block] = sum over the strips of these channels of y;
     /// visit(image of y, block, strip) while they are in the cache.
     template <class Visit>
-    void contract(const ProbeImages &z, const float *dy, Range strips, Range blocks,
+    void contract(const ProbeImages &z, const float *dy, Interval strips, Interval blocks,
                   const Buffers &buffers, Visit &&visit) const
     {
         const Units units(g_.out_channels);
@@ -218,7 +215,7 @@ class SignFilter final : public ProbeFilterPass {
         product.sums_row = kLanes;
         product.sums_tile = kSumTile;
         std::vector<Run> rows;
-        for (int64_t task = strips.begin; task < strips.end; ++task) {
+        for (int64_t task = strips.first; task < strips.last; ++task) {
             const int64_t image = task / strips_;
             const int64_t from = task % strips_ * strip_;
             const int64_t length = std::min(strip_, length_ - from);
@@ -228,15 +225,15 @@ class SignFilter final : public ProbeFilterPass {
                 pair_strip(z, image, block, on_line(from) - line_.lead, meets + line_.reach(),
                            buffers, buffers.pairs + block * block_pairs + kLanes);
             }
-            product.accumulate = task > strips.begin;
+            product.accumulate = task > strips.first;
             if (gathers() && (strips_ > 1 || rows.empty())) {
                 rows = rows_of_strip(from, length, buffers);
             }
-            for (int64_t block = blocks.begin; block < blocks.end; ++block) {
+            for (int64_t block = blocks.first; block < blocks.last; ++block) {
                 const float *y = dy + image * g_.y_sample();
                 split_strip(y, block, from, length, rows, buffers);
                 visit(y, block, task % strips_);
-                product.sums = buffers.sums + (block - blocks.begin) * block_sums();
+                product.sums = buffers.sums + (block - blocks.first) * block_sums();
                 multiply_signs(product);
             }
         }
@@ -323,12 +320,12 @@ class SignFilter final : public ProbeFilterPass {
     }
 
     /// dw[co][ci][tap] (+)= the sums of some lanes, in their order, for these blocks.
-    void write_sums(std::span<const Buffers> lanes, Range blocks, bool accumulate, float *dw,
+    void write_sums(std::span<const Buffers> lanes, Interval blocks, bool accumulate, float *dw,
                     int threads) const
     {
         const int64_t taps = g_.kernel_points();
-        const int64_t first = blocks.begin * kLanes;
-        const int64_t channels_of_y = std::min(blocks.end * kLanes, g_.out_channels) - first;
+        const int64_t first = blocks.first * kLanes;
+        const int64_t channels_of_y = std::min(blocks.last * kLanes, g_.out_channels) - first;
         parallel_for(threads, channels_of_y, [&](int64_t c) {
             const int64_t co = first + c;
             int64_t tile = c / kLanes * block_sums() + c % kLanes * kLanes;

@@ -5,20 +5,11 @@
 
 #include "checked.hpp"
 #include "cpu/parallel.hpp"
+#include "cpu/window.hpp"
 
 namespace xconv::cpu {
 
 namespace {
-
-/// Outputs at which place k of the kernel meets x.
-Interval meeting(const ConvGeometry &g, size_t axis, int64_t k)
-{
-    // 0 <= stride * m + shift < in
-    const int64_t shift = g.dilation[axis] * k - g.pad_begin[axis];
-    const int64_t first = shift >= 0 ? 0 : ceil_div(-shift, g.stride[axis]);
-    const int64_t last = g.in[axis] > shift ? ceil_div(g.in[axis] - shift, g.stride[axis]) : 0;
-    return {std::min(first, g.out[axis]), std::min(last, g.out[axis])};
-}
 
 /// Cut an axis of y where the meeting of some place of the kernel begins or ends. No
 /// number of dy is added to a sum that it is then taken out of: Inf and NaN stay where
@@ -28,7 +19,8 @@ void cut(const ConvGeometry &g, size_t axis, Meetings &meetings)
     std::vector<Interval> outputs;
     std::vector<int64_t> borders;
     for (int64_t k = 0; k < g.kernel[axis]; ++k) {
-        outputs.push_back(meeting(g, axis, k));
+        const int64_t offset = g.dilation[axis] * k - g.pad_begin[axis];
+        outputs.push_back(inside(offset, g.stride[axis], g.in[axis], g.out[axis]));
         borders.insert(borders.end(), {outputs.back().first, outputs.back().last});
     }
     std::sort(borders.begin(), borders.end());

@@ -28,7 +28,7 @@ void walk_row(const ConvGeometry &g, int64_t tap, int64_t place, int64_t places,
     const int64_t kh = tap / g.kernel[2] % g.kernel[1];
     const int64_t kd = tap / g.kernel[2] / g.kernel[1];
     const int64_t offset = kw * g.dilation[2] - g.pad_begin[2];
-    const Span valid = inside(offset, g.stride[2], g.in[2], g.out[2]);
+    const Interval valid = inside(offset, g.stride[2], g.in[2], g.out[2]);
     int64_t ow = place % g.out[2];
     int64_t oh = place / g.out[2] % g.out[1];
     int64_t od = place / g.out[2] / g.out[1];

@@ -24,10 +24,7 @@ constexpr int64_t kBlocks = 64;
 using Places = std::array<uint32_t, kBlock>;
 
 /// Kernel taps of an axis that meet real elements from output `out`.
-struct Taps {
-    int64_t first, last;
-};
-Taps taps_at(const PoolGeometry &g, std::size_t axis, int64_t out)
+Interval taps_at(const PoolGeometry &g, std::size_t axis, int64_t out)
 {
     const int64_t start = out * g.stride[axis] - g.pad_begin[axis];
     return {std::max<int64_t>(0, -start), std::min(g.kernel[axis], g.in[axis] - start)};
@@ -81,8 +78,8 @@ template <class T>
 void scan_line(const PoolGeometry &g, const T *plane, int64_t od, int64_t oh, int64_t ow,
                int64_t count, T *best, uint32_t *place)
 {
-    const Taps depth = taps_at(g, 0, od);
-    const Taps height = taps_at(g, 1, oh);
+    const Interval depth = taps_at(g, 0, od);
+    const Interval height = taps_at(g, 1, oh);
     const int64_t step = g.stride[2];
     const int64_t first = ow * step - g.pad_begin[2];
     if (g.kernel == Axes{1, 2, 2} && step == 2 && height.last - height.first == 2 && first >= 0 &&
@@ -109,7 +106,7 @@ void scan_line(const PoolGeometry &g, const T *plane, int64_t od, int64_t oh, in
             const T *line = plane + (id * g.in[1] + ih) * g.in[2];
             for (int64_t kw = 0; kw < g.kernel[2]; ++kw) {
                 const int64_t offset = ow * step - g.pad_begin[2] + kw;
-                const Span valid = inside(offset, step, g.in[2], count);
+                const Interval valid = inside(offset, step, g.in[2], count);
                 const auto here = static_cast<uint32_t>((kd * g.kernel[1] + kh) * g.kernel[2] + kw);
                 for (int64_t i = valid.first; i < valid.last; ++i) {
                     challenge(line[offset + i * step], here, best[i], place[i]);
@@ -191,13 +188,8 @@ void backward_plane(const PoolGeometry &g, const Offsets &offsets, BitReader pla
     }
 }
 
-/// Elements [first, last) of an axis.
-struct Range {
-    int64_t first, last;
-};
-
 /// Outputs whose windows meet a range of elements.
-Range outputs_over(const PoolGeometry &g, std::size_t axis, Range in)
+Interval outputs_over(const PoolGeometry &g, std::size_t axis, Interval in)
 {
     const int64_t before = in.first + g.pad_begin[axis] - g.kernel[axis];
     const int64_t last = (in.last - 1 + g.pad_begin[axis]) / g.stride[axis];
@@ -210,19 +202,19 @@ constexpr int64_t kTile = 4096;
 
 template <class T>
 void backward_tile(const PoolGeometry &g, const Offsets &offsets, const uint8_t *index,
-                   int64_t plane, const std::array<Range, 3> &tile, const T *dy, T *dx)
+                   int64_t plane, const std::array<Interval, 3> &tile, const T *dy, T *dx)
 {
     std::array<float, kTile> sums;
     const int64_t begin =
         (tile[0].first * g.in[1] + tile[1].first) * g.in[2] + tile[2].first; // in the plane
     int64_t count = 1;
-    for (const Range &range : tile) {
+    for (const Interval &range : tile) {
         count *= range.last - range.first;
     }
     std::fill_n(sums.data(), count, 0.0F);
-    const Range depth = outputs_over(g, 0, tile[0]);
-    const Range height = outputs_over(g, 1, tile[1]);
-    const Range width = outputs_over(g, 2, tile[2]);
+    const Interval depth = outputs_over(g, 0, tile[0]);
+    const Interval height = outputs_over(g, 1, tile[1]);
+    const Interval width = outputs_over(g, 2, tile[2]);
     for (int64_t od = depth.first; od < depth.last; ++od) {
         const int64_t id = od * g.stride[0] - g.pad_begin[0];
         for (int64_t oh = height.first; oh < height.last; ++oh) {

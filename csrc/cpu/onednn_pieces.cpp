@@ -67,7 +67,7 @@ bool multiplies_bfloat16()
 bool windows_meet_x(const ConvGeometry &g)
 {
     for (std::size_t axis = 0; axis < 3; ++axis) {
-        const int64_t extent = g.dilation[axis] * (g.kernel[axis] - 1) + 1;
+        const int64_t extent = g.kernel_extent(axis);
         if (std::max(g.pad_begin[axis], g.pad_end[axis]) >= extent || g.in[axis] < extent) {
             return false;
         }
@@ -108,7 +108,7 @@ bool representable(const ConvGeometry &g)
     // square of the places: minutes for a million.
     constexpr int64_t most_places = int64_t{1} << 16;
     for (std::size_t axis = 0; axis < 3; ++axis) {
-        const int64_t extent = g.dilation[axis] * (g.kernel[axis] - 1) + 1;
+        const int64_t extent = g.kernel_extent(axis);
         if (g.out[axis] > most_places && std::max(g.pad_begin[axis], g.pad_end[axis]) >= extent) {
             return false;
         }
@@ -135,7 +135,7 @@ ConvShape conv_shape(const ConvGeometry &g)
     // oneDNN wants the padding that is used, not what the last stride leaves over.
     Axes used = g.pad_end;
     for (std::size_t axis = 0; axis < 3; ++axis) {
-        const int64_t extent = g.dilation[axis] * (g.kernel[axis] - 1) + 1;
+        const int64_t extent = g.kernel_extent(axis);
         used[axis] = (g.out[axis] - 1) * g.stride[axis] + extent - g.in[axis] - g.pad_begin[axis];
     }
     shape.pad_end = sizes({}, used, g.rank);

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <numeric>
-#include <utility>
 
 #include "cpu/deflation.hpp"
 #include "cpu/tiling.hpp"
@@ -49,10 +48,11 @@ class LineTiles {
     {
         return whole_ ? 1 : ceil_div(part_.lines, at_once_) * per_line();
     }
-    /// Units of one of some threads: its first, and the first that is not.
-    [[nodiscard]] std::pair<int64_t, int64_t> share(int64_t thread, int64_t threads) const
+    /// The tiles of one of some threads: those of whole units.
+    [[nodiscard]] Interval share(int64_t thread, int64_t threads) const
     {
-        return {units() * thread / threads, units() * (thread + 1) / threads};
+        return {units() * thread / threads * per_unit(),
+                units() * (thread + 1) / threads * per_unit()};
     }
     /// Whether that keeps all threads busy.
     [[nodiscard]] bool shares_evenly(int64_t threads) const

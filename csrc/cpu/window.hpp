@@ -5,16 +5,12 @@
 #include <cstdint>
 
 #include "checked.hpp"
+#include "geometry.hpp"
 
 namespace xconv::cpu {
 
-/// Positions [first, last).
-struct Span {
-    int64_t first, last;
-};
-
 /// The i in [0, count) with 0 <= offset + i * stride < in.
-inline Span inside(int64_t offset, int64_t stride, int64_t in, int64_t count)
+inline Interval inside(int64_t offset, int64_t stride, int64_t in, int64_t count)
 {
     // Divisions only where padding is in reach.
     const int64_t first = offset >= 0 ? 0 : std::min(count, ceil_div(-offset, stride));

@@ -32,7 +32,7 @@ int64_t probe_bytes(const ConvGeometry &g, int64_t rows, bool drawn)
 int64_t least_rows(const ConvGeometry &g)
 {
     const auto axis = static_cast<size_t>(3 - g.rank);
-    const int64_t overlap = g.dilation[axis] * (g.kernel[axis] - 1) + 1 - g.stride[axis];
+    const int64_t overlap = g.kernel_extent(axis) - g.stride[axis];
     return std::max({ceil_div(2 * std::max<int64_t>(overlap, 0), g.stride[axis]),
                      least_band_rows(rows_of_y(g)), int64_t{1}});
 }
@@ -86,7 +86,7 @@ bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room
     const ConvGeometry g = setup.geometry.with_numbers();
     const Cut cut = choose_cut(g, probes, room, drawn);
     auto bands =
-        cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, cut.rows);
+        cut.rows == rows_of_y(g) ? std::vector<Band>{Band{g, 0, 0}} : bands_of_y(g, cut.rows);
     z_bytes_ = 0;
     l_bytes_ = 0;
     for (Band &band : bands) { // both sides are packed

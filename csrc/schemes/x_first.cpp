@@ -44,7 +44,7 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     const bool whole = x_bytes(g) <= room / shared || !can_band(g);
     const int64_t samples = whole ? std::clamp<int64_t>(room / x_bytes(g), 1, g.batch) : shared;
     const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, room);
-    auto bands = whole ? std::vector<Band>{Band{g, 0, 0, 0}} : bands_of_y(g, rows);
+    auto bands = whole ? std::vector<Band>{Band{g, 0, 0}} : bands_of_y(g, rows);
     for (Band &band : bands) {
         // x-hat is packed; dy stays where it is, unless it has to be widened.
         ConvGeometry &part = band.geometry;
