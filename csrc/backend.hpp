@@ -93,6 +93,8 @@ struct Runs {
 
     [[nodiscard]] int64_t total() const { return count * length; }
     static Runs one(int64_t length) { return {1, length, length}; }
+    /// The same places: runs that follow on one another are one run.
+    [[nodiscard]] Runs joined() const { return stride == length ? one(total()) : *this; }
 };
 
 /// Probes as images: channel c of image n at place p is entry (c * channel_rows + p,
@@ -104,14 +106,18 @@ struct ProbeImages {
     int64_t image_columns;
 };
 
+/// factor * values(i, c) in every place of run c of row i.
+struct RunConstants {
+    double factor;
+    ConstMatrix values;
+};
+
 /// Places of all channels of dy as what Backend::combine() takes.
 struct PlacesOfY {
     PlacesOfY(const ConvGeometry &g, Interval places, const void *dy)
         : rows{at_element(g.dtype, dy, places.first), g.batch, g.y_sample() - places.first,
                g.y_sample()},
-          columns(places.length() == g.y_channel
-                      ? Runs::one(g.y_sample())
-                      : Runs{g.out_channels, places.length(), g.y_channel})
+          columns(Runs{g.out_channels, places.length(), g.y_channel}.joined())
     {
     }
 
@@ -235,9 +241,10 @@ class Backend {
                                                     int64_t columns, int64_t channel) const = 0;
     /// out(j, p) = z(place p of rows, j): one row of out for every probe.
     virtual void draw(Dtype compute, const Probes &probes, Runs rows, Matrix out) const = 0;
-    /// out(i, p) = sum over j of coefficients(i, j) * z(place p of rows, j).
+    /// out(i, p) = sum over j of coefficients(i, j) * z(place p of rows, j); and constants
+    /// of the runs of `rows`, unless null.
     virtual void expand(Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                        Matrix out) const = 0;
+                        const RunConstants *constants, Matrix out) const = 0;
 
     // --- mean deflation
     /// means(i, j) = mean over the places p of run i of z(p, j): a row for each run.

@@ -57,9 +57,9 @@ void DeviceBackend::draw(Dtype compute, const Probes &probes, Runs rows, Matrix 
 }
 
 void DeviceBackend::expand(Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                           Matrix out) const
+                           const RunConstants *constants, Matrix out) const
 {
-    cuda::expand(stream_, compute, probes, rows, coefficients, out);
+    cuda::expand(stream_, compute, probes, rows, coefficients, constants, out);
 }
 
 void DeviceBackend::probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const

@@ -34,7 +34,7 @@ class DeviceBackend : public Backend {
                                             int64_t columns, int64_t channel) const override;
     void draw(Dtype compute, const Probes &probes, Runs rows, Matrix out) const override;
     void expand(Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                Matrix out) const override;
+                const RunConstants *constants, Matrix out) const override;
 
     void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override;
     void filter_of_ones(const ConvGeometry &g, const void *dy, void *sums) const override;

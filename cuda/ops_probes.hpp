@@ -11,7 +11,7 @@ void project(Stream stream, Dtype dtype, const Probes &probes, ConstMatrix x, Ma
 int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t columns);
 void draw(Stream stream, Dtype compute, const Probes &probes, Runs rows, Matrix out);
 void expand(Stream stream, Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
-            Matrix out);
+            const RunConstants *constants, Matrix out);
 void combine(Stream stream, Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
              Matrix out);
 

@@ -64,7 +64,9 @@ void combine_lines(const ProbeOps &ops, const ConvGeometry &g, const LineTiles &
                 }
                 return rows;
             };
-            mix_tile(ops.simd->kernels<T>(), transposed<T>(coefficients), at.tile, out, source);
+            const auto zero = [](int64_t) { return T(0); };
+            mix_tile(ops.simd->kernels<T>(), transposed<T>(coefficients), at.tile, out, zero,
+                     source);
             if (at.last) {
                 sums.close(at);
             }
@@ -84,7 +86,7 @@ void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Ru
     with_tensor_type(dtype, [&](auto tag) {
         using In = typename decltype(tag)::type;
         using T = ComputeType<In>;
-        mix_tiles<T>(*this, transposed<T>(coefficients), columns, out,
+        mix_tiles<T>(*this, transposed<T>(coefficients), columns, nullptr, out,
                      [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
                          return tile_rows<T, In>(*simd, in, k, terms, tile, scratch);
                      });

@@ -90,9 +90,9 @@ class CpuBackend final : public Backend {
         probes_.draw(dtype, probes, rows, out);
     }
     void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                Matrix out) const override
+                const RunConstants *constants, Matrix out) const override
     {
-        probes_.expand(dtype, probes, rows, coefficients, out);
+        probes_.expand(dtype, probes, rows, coefficients, constants, out);
     }
 
     void probe_means(Dtype compute, const Probes &probes, Runs rows, Matrix means) const override

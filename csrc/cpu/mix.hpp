@@ -21,18 +21,20 @@ template <class T> struct Coefficients {
 /// The longest tile for sums of so many rows: they stay in the cache.
 inline int64_t mix_run(int64_t rows) { return rows <= kMixRows / 2 ? kMixRun : kMixRun / 2; }
 
-/// out(i, m) for the columns of a tile, in passes of kMixRows rows, fed by
-/// `source(k, terms, tile, scratch)`, which returns `terms` <= kColumnGroup rows of
+/// out(i, m) for the columns of a tile, in passes of kMixRows rows, from `begin(i)` on and
+/// fed by `source(k, terms, tile, scratch)`, which returns `terms` <= kColumnGroup rows of
 /// input, once for each pass. What they have behind the tile is read too, and ignored.
-template <class T, class Source>
+template <class T, class Begin, class Source>
 void mix_tile(const Kernels<T> &kernels, const Coefficients<T> &c, const Tile &tile, Matrix out,
-              Source &&source)
+              Begin &&begin, Source &&source)
 {
     alignas(64) T sums[kMixRows * kMixRun];
     alignas(64) T scratch[kColumnGroup * kMixRun];
     for (int64_t i = 0; i < out.rows; i += kMixRows) {
         const int64_t rows = std::min(kMixRows, out.rows - i);
-        std::fill(sums, sums + rows * kMixRun, T(0));
+        for (int64_t r = 0; r < rows; ++r) {
+            std::fill_n(sums + r * kMixRun, kMixRun, begin(i + r));
+        }
         for (int64_t k = 0; k < c.depth; k += kColumnGroup) {
             const int64_t terms = std::min(kColumnGroup, c.depth - k);
             const ConstMatrix in = source(k, terms, tile, scratch);
@@ -47,15 +49,19 @@ void mix_tile(const Kernels<T> &kernels, const Coefficients<T> &c, const Tile &t
     }
 }
 
-/// All tiles of the columns of out.
+/// All tiles of the columns of out, from `constants` on unless null.
 template <class T, class Source>
-void mix_tiles(const ProbeOps &ops, const Coefficients<T> &c, Runs columns, Matrix out,
-               Source &&source)
+void mix_tiles(const ProbeOps &ops, const Coefficients<T> &c, Runs columns,
+               const RunConstants *constants, Matrix out, Source &&source)
 {
     const Tiling tiles{columns, mix_run(out.rows)};
     parallel_for(
-        ops.threads_for(out.rows, c.depth, columns.total()), tiles.count(),
-        [&](int64_t index) { mix_tile(ops.simd->kernels<T>(), c, tiles[index], out, source); });
+        ops.threads_for(out.rows, c.depth, columns.total()), tiles.count(), [&](int64_t index) {
+            const auto begin = [&](int64_t i) {
+                return constants == nullptr ? T(0) : constant<T>(*constants, i, tiles.run(index));
+            };
+            mix_tile(ops.simd->kernels<T>(), c, tiles[index], out, begin, source);
+        });
 }
 
 } // namespace xconv::cpu

@@ -49,17 +49,18 @@ void ProbeOps::draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) co
 }
 
 void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                      Matrix out) const
+                      const RunConstants *constants, Matrix out) const
 {
     if (has_signs(dtype, probes)) {
-        expand_signs(simd->draw_bits, threads, probes, rows, coefficients, out);
+        expand_signs(simd->draw_bits, threads, probes, rows, coefficients, constants, out);
         return;
     }
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;
         const Kernels<T> &kernels = simd->kernels<T>();
         mix_tiles<T>(*this, {row<T>(coefficients, 0), 1, coefficients.stride, coefficients.cols},
-                     rows, out, [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
+                     rows, constants, out,
+                     [&](int64_t k, int64_t terms, const Tile &tile, T *scratch) {
                          kernels.draw(probes.shifted(tile.position, k), tile.length, terms, scratch,
                                       kMixRun);
                          return ConstMatrix{scratch, terms, tile.length, kMixRun};

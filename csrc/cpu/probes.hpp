@@ -18,7 +18,7 @@ struct ProbeOps {
                  const ChannelMeans *means, void *workspace) const;
     void draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) const;
     void expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
-                Matrix out) const;
+                const RunConstants *constants, Matrix out) const;
     void probe_means(Dtype dtype, const Probes &probes, Runs rows, Matrix means) const;
     void combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                  Matrix out) const;

@@ -15,8 +15,9 @@ constexpr int64_t kExpandRun = kWidest;      // places of a tile
 constexpr int64_t kExpandDepth = 2 * kDepth; // probes at a time
 constexpr int64_t kExpandBlocks = kExpandRun / kLanes;
 
+/// What `begun` sums of a tile are is added to.
 void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
-                 ConstMatrix coefficients, Matrix out)
+                 ConstMatrix coefficients, bool begun, Matrix out)
 {
     constexpr int64_t stride = kExpandRun / 32 * kLanes;
     alignas(64) uint32_t words[kExpandDepth / kLanes * stride];
@@ -40,7 +41,7 @@ void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
             split(row<float>(coefficients, i) + j, coefficients.stride, rows, columns, columns,
                   tiles);
             multiply_into(
-                packed_product(tiles, paired, steps, ceil_div(tile.length, kLanes), j > 0),
+                packed_product(tiles, paired, steps, ceil_div(tile.length, kLanes), begun || j > 0),
                 row<float>(out, i) + tile.place, out.stride, rows, tile.length,
                 rows == std::min(kLanes, out.rows), multiply_signs);
         }
@@ -50,12 +51,18 @@ void expand_tile(DrawBits draw_bits, const Probes &probes, const Tile &tile,
 } // namespace
 
 void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,
-                  ConstMatrix coefficients, Matrix out)
+                  ConstMatrix coefficients, const RunConstants *constants, Matrix out)
 {
     const Tiling tiles{rows, kExpandRun};
-    parallel_for(
-        threads_for(threads, out.rows, coefficients.cols, rows.total()), tiles.count(),
-        [&](int64_t index) { expand_tile(draw_bits, probes, tiles[index], coefficients, out); });
+    parallel_for(threads_for(threads, out.rows, coefficients.cols, rows.total()), tiles.count(),
+                 [&](int64_t index) {
+                     const Tile tile = tiles[index];
+                     for (int64_t i = 0; constants != nullptr && i < out.rows; ++i) {
+                         std::fill_n(row<float>(out, i) + tile.place, tile.length,
+                                     constant<float>(*constants, i, tiles.run(index)));
+                     }
+                     expand_tile(draw_bits, probes, tile, coefficients, constants != nullptr, out);
+                 });
 }
 
 } // namespace xconv::cpu

@@ -14,6 +14,6 @@ int64_t project_signs_workspace(int64_t rows, int64_t length, int64_t columns, i
 
 /// Backend::expand for Rademacher probes.
 void expand_signs(DrawBits draw_bits, int threads, const Probes &probes, Runs rows,
-                  ConstMatrix coefficients, Matrix out);
+                  ConstMatrix coefficients, const RunConstants *constants, Matrix out);
 
 } // namespace xconv::cpu

@@ -208,17 +208,16 @@ void project_signs(const SimdVariant &simd, int threads, Dtype dtype, const Prob
     const int used = threads_for(threads, x.rows, x.cols, out.cols);
     // Too few segments for the threads: share out the rows as well.
     const int64_t shares = std::min(partial.row_blocks, ceil_div(used, partial.segments));
-    const int64_t share = ceil_div(partial.row_blocks, shares);
+    const auto first_of = [&](int64_t share) { return partial.row_blocks * share / shares; };
     const int64_t at_once = partial.column_blocks * kLanes;
     for (int64_t first = 0; first < out.cols; first += at_once) {
         const int64_t count = std::min(at_once, out.cols - first);
         const ChannelSums *wanted = first == 0 && channel > 0 ? &channels : nullptr;
         parallel_for(used, partial.segments * shares, [&](int64_t task) {
-            const int64_t from = task % shares * share;
+            const int64_t share = task % shares;
             const Units units(x.rows);
-            project_segment(simd, dtype, probes.shifted(0, first), x, from,
-                            std::min(from + share, partial.row_blocks), task / shares, count,
-                            partial, wanted, sums);
+            project_segment(simd, dtype, probes.shifted(0, first), x, first_of(share),
+                            first_of(share + 1), task / shares, count, partial, wanted, sums);
         });
         parallel_for(threads_for(threads, x.rows, partial.segments, 4 * count), partial.row_blocks,
                      [&](int64_t block) {

@@ -23,13 +23,20 @@ struct Tiling {
 
     [[nodiscard]] int64_t per_run() const { return ceil_div(runs.length, longest); }
     [[nodiscard]] int64_t count() const { return runs.count * per_run(); }
+    /// That a tile is a piece of.
+    [[nodiscard]] int64_t run(int64_t index) const { return index / per_run(); }
     [[nodiscard]] Tile operator[](int64_t index) const
     {
-        const int64_t run = index / per_run();
         const int64_t offset = index % per_run() * longest;
-        return {run * runs.length + offset, run * runs.stride + offset,
+        return {run(index) * runs.length + offset, run(index) * runs.stride + offset,
                 std::min(longest, runs.length - offset)};
     }
 };
+
+/// What stands in a run of a row.
+template <class T> T constant(const RunConstants &constants, int64_t i, int64_t run)
+{
+    return static_cast<T>(constants.factor) * row<T>(constants.values, i)[run];
+}
 
 } // namespace xconv::cpu

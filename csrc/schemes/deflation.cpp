@@ -9,10 +9,13 @@ namespace xconv {
 Deflation::Deflation(const ConvGeometry &geometry, Distribution distribution,
                      const Projection &projection, int64_t workspace_limit)
     : geometry_(geometry), distribution_(distribution), mixing_(projection.mixing()),
-      numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale())
+      numbers_per_row_(projection.numbers_per_sample() / mixing_.rows), scale_(projection.scale()),
+      rebuilds_x_(projection.contraction() == XCONV_X_FIRST)
 {
-    samples_ = std::clamp<int64_t>(
-        workspace_limit / 8 / checked_mul(ones_sample(), bytes(), "workspace"), 1, geometry_.batch);
+    if (!rebuilds_x_) {
+        const int64_t sample = checked_mul(ones_sample(), bytes(), "workspace");
+        samples_ = std::clamp<int64_t>(workspace_limit / 8 / sample, 1, geometry_.batch);
+    }
 }
 
 int64_t Deflation::probe_means_bytes() const
@@ -39,9 +42,11 @@ int64_t Deflation::sketch_workspace() const { return round_up(probe_means_bytes(
 
 int64_t Deflation::filter_workspace() const
 {
-    // The probes' means are used before the other pieces are.
+    // inflate() is done before filter() begins.
     Arena arena(nullptr);
-    take(arena);
+    if (!rebuilds_x_) {
+        take(arena);
+    }
     return std::max(arena.used(), sketch_workspace());
 }
 
@@ -97,15 +102,18 @@ void Deflation::add_means(const Backend &on, const void *means, const void *ones
     }
 }
 
-void Deflation::filter(const Backend &on, uint64_t seed, void *means, const void *numbers,
-                       const void *dy, const void *ones, void *sum, void *workspace) const
+void Deflation::inflate(const Backend &on, uint64_t seed, void *means, const void *numbers,
+                        void *workspace) const
 {
-    // The constant that stands in every channel of x-hat.
     for_each_block(on, seed, workspace, [&](const ProbeBlock &block, const Matrix &probe_means) {
         on.multiply(compute(), -scale_, {numbers_of(block, numbers)}, {probe_means, true}, true,
                     means_of(block, means));
     });
+}
 
+void Deflation::filter(const Backend &on, const void *means, const void *dy, const void *ones,
+                       void *sum, void *workspace) const
+{
     Arena arena(workspace);
     const Pieces pieces = take(arena);
     if (ones != nullptr) {

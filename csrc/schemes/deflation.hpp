@@ -6,6 +6,9 @@
 // P z is never formed. zᵀ P x = zᵀ x - N z-barᵀ m takes the means of z's columns
 // over a channel, z-bar, and on the way back P z x-bar = z x-bar - (z-bar x-bar) is
 // again a constant in every channel: both corrections join the mean's exact part.
+//
+// Where x-hat is rebuilt, x first, that constant is added to it. Where it is not, dy
+// first, its filter gradient is that of an input of ones times the constant.
 #pragma once
 
 #include <cstdint>
@@ -27,13 +30,17 @@ class Deflation {
     /// Take the part of x's means, [batch][Ci], out of numbers, a sketch of x.
     void deflate(const Backend &on, uint64_t seed, const void *means, void *numbers,
                  void *workspace) const;
+    /// Turn the means of x into those of x-hat, of a sketch with these numbers.
+    void inflate(const Backend &on, uint64_t seed, void *means, const void *numbers,
+                 void *workspace) const;
+    /// Whether the projection adds the means to x-hat; then there is no filter() to call.
+    [[nodiscard]] bool rebuilds_x() const { return rebuilds_x_; }
     /// Of the filter of ones of the whole batch, which filter() should find; 0 where it is
     /// so large that filter() forms it itself.
     [[nodiscard]] int64_t ones_bytes() const;
-    /// sum += the filter gradient of the means, divided by the projection's scale.
-    /// means are used up.
-    void filter(const Backend &on, uint64_t seed, void *means, const void *numbers, const void *dy,
-                const void *ones, void *sum, void *workspace) const;
+    /// sum += the filter gradient of the means of x-hat, divided by the projection's scale.
+    void filter(const Backend &on, const void *means, const void *dy, const void *ones, void *sum,
+                void *workspace) const;
 
   private:
     struct Pieces {
@@ -75,7 +82,8 @@ class Deflation {
     Mixing mixing_;
     int64_t numbers_per_row_;
     double scale_;
-    int64_t samples_; // whose filter of ones is formed together
+    bool rebuilds_x_;
+    int64_t samples_ = 0; // whose filter of ones is formed together
 };
 
 } // namespace xconv

@@ -57,13 +57,15 @@ class Dense final : public TwoOrders {
         return choose_order(setup.requested, true, dy_first, x_first);
     }
 
-    void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+    void reconstruct(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                      const XHatPart &part) const override
     {
-        const Runs rows{geometry().in_channels, part.length, geometry().in_points()};
-        on.expand(compute(), probes(seed, part.offset, 0), rows,
-                  {at(numbers, part.first * probes_), part.count, probes_, probes_},
-                  {part.x_hat, part.count, rows.total(), rows.total()});
+        const int64_t channels = geometry().in_channels;
+        const Runs rows{channels, part.length, geometry().in_points()};
+        expand(on, probes(seed, part.offset, 0), rows,
+               {at(numbers.data, part.first * probes_), part.count, probes_, probes_}, numbers,
+               part.first * channels, channels,
+               {part.x_hat, part.count, rows.total(), rows.total()});
     }
 
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,

@@ -143,13 +143,14 @@ class Independent final : public TwoOrders {
         return choose_order(setup.requested, fits, dy_first, x_first);
     }
 
-    void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+    void reconstruct(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                      const XHatPart &part) const override
     {
         const int64_t rows = part.count * geometry().in_channels;
-        on.expand(compute(), probes(seed, part.offset, 0), Runs::one(part.length),
-                  {at(numbers, part.first * numbers_per_sample()), rows, probes_, probes_},
-                  {part.x_hat, rows, part.length, part.length});
+        expand(on, probes(seed, part.offset, 0), Runs::one(part.length),
+               {at(numbers.data, part.first * numbers_per_sample()), rows, probes_, probes_},
+               numbers, part.first * geometry().in_channels, 1,
+               {part.x_hat, rows, part.length, part.length});
     }
 
     void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers, const void *dy,

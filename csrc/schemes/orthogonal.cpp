@@ -171,18 +171,19 @@ class Orthogonal final : public TwoOrders {
             arena.take(z * bytes()), arena.take(dw * bytes()), arena.take(filter)};
     }
 
-    void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+    void reconstruct(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                      const XHatPart &part) const override
     {
         const int64_t points = geometry().in_points();
+        const int64_t channels = geometry().in_channels;
         for (const ProbeBlock &block : blocks_) {
             const Runs rows{block.channels, part.length, points};
-            on.expand(compute(), probes(seed, block.channel * points + part.offset, block.column),
-                      rows,
-                      {at(numbers, part.first * columns_ + block.column), part.count, block.columns,
-                       columns_},
-                      {at(part.x_hat, block.channel * part.length), part.count, rows.total(),
-                       geometry().in_channels * part.length});
+            expand(on, probes(seed, block.channel * points + part.offset, block.column), rows,
+                   {at(numbers.data, part.first * columns_ + block.column), part.count,
+                    block.columns, columns_},
+                   numbers, part.first * channels + block.channel, channels,
+                   {at(part.x_hat, block.channel * part.length), part.count, rows.total(),
+                    channels * part.length});
         }
     }
 

@@ -51,6 +51,7 @@ struct Mixing {
 struct KeptNumbers {
     const void *data;
     const Packing *packing = nullptr; // null: as they are
+    const void *means = nullptr;      // [batch][Ci] to add to x-hat; where it is rebuilt
 };
 
 class Projection {
@@ -82,7 +83,8 @@ class Projection {
                         void *workspace) const = 0;
     /// sum [Co][Ci/groups][K] such that E[scale() * sum] is the filter gradient.
     /// The factor is left to the end so that sums of integers stay exact. And ones,
-    /// the filter of ones of dy (Backend::filter_of_ones), unless null.
+    /// the filter of ones of dy (Backend::filter_of_ones), unless null; where x-hat is
+    /// rebuilt, x first, it is.
     virtual void filter(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                         const void *dy, void *sum, void *ones, void *workspace) const = 0;
     [[nodiscard]] virtual double scale() const = 0;

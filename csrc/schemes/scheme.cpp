@@ -238,16 +238,24 @@ void Scheme::filter(const Backend &on, uint64_t seed, const void *kept, const vo
         unpack(*packing_, numbers.data, pieces.numbers);
         numbers.data = pieces.numbers;
     }
-    projection_->filter(on, seed, numbers, dy, sum, pieces.ones, pieces.scratch);
-    if (deflation_) {
-        if (means_packing_) {
-            unpack(*means_packing_, kept, pieces.means);
-        }
-        else {
-            on.copy(kept, pieces.means, means_bytes());
-        }
-        deflation_->filter(on, seed, pieces.means, numbers.data, dy, pieces.ones, sum,
-                           pieces.scratch);
+    if (!deflation_) {
+        projection_->filter(on, seed, numbers, dy, sum, nullptr, pieces.scratch);
+        return;
+    }
+    if (means_packing_) {
+        unpack(*means_packing_, kept, pieces.means);
+    }
+    else {
+        on.copy(kept, pieces.means, means_bytes());
+    }
+    deflation_->inflate(on, seed, pieces.means, numbers.data, pieces.scratch);
+    if (deflation_->rebuilds_x()) {
+        numbers.means = pieces.means;
+        projection_->filter(on, seed, numbers, dy, sum, nullptr, pieces.scratch);
+    }
+    else {
+        projection_->filter(on, seed, numbers, dy, sum, pieces.ones, pieces.scratch);
+        deflation_->filter(on, pieces.means, dy, pieces.ones, sum, pieces.scratch);
     }
 }
 

@@ -22,11 +22,8 @@ class TwoOrders : public Projection {
                 void *sum, void *ones, void *workspace) const final
     {
         if (x_first_) {
-            if (ones != nullptr) {
-                on.filter_of_ones(geometry_, dy, ones);
-            }
             x_first_->run(on, dy, sum, workspace,
-                          [&](const XHatPart &part) { reconstruct(on, seed, numbers.data, part); });
+                          [&](const XHatPart &part) { reconstruct(on, seed, numbers, part); });
         }
         else {
             contract_dy_first(on, seed, numbers.data, dy, sum, ones, workspace);
@@ -55,6 +52,19 @@ class TwoOrders : public Projection {
             on.combine_and_sum(geometry_, places, coefficients, dy, out, ones);
         }
     }
+    /// Backend::expand() to some channels of x-hat, runs of `rows`, with the means of
+    /// these from number `mean` on, where there are any: `stride` from a row to the next.
+    void expand(const Backend &on, const Probes &probes, Runs rows, ConstMatrix coefficients,
+                const KeptNumbers &numbers, int64_t mean, int64_t stride, Matrix out) const
+    {
+        if (numbers.means == nullptr) {
+            on.expand(compute(), probes, rows, coefficients, nullptr, out);
+            return;
+        }
+        const RunConstants means{1 / scale(),
+                                 {at(numbers.means, mean), out.rows, rows.count, stride}};
+        on.expand(compute(), probes, rows, coefficients, &means, out);
+    }
     /// Backend::project() of whole channels; and their means, unless these are of no data.
     void project(const Backend &on, const Probes &probes, ConstMatrix x, Matrix out, Matrix means,
                  void *workspace) const
@@ -82,7 +92,7 @@ class TwoOrders : public Projection {
     }
 
     /// Write a part of x-hat, without the factor scale().
-    virtual void reconstruct(const Backend &on, uint64_t seed, const void *numbers,
+    virtual void reconstruct(const Backend &on, uint64_t seed, const KeptNumbers &numbers,
                              const XHatPart &part) const = 0;
     /// filter() the other way.
     virtual void contract_dy_first(const Backend &on, uint64_t seed, const void *numbers,

@@ -34,6 +34,10 @@ template <class T, bool Signs> struct Expand {
     const T *coefficients; // rows x columns
     int64_t coefficient_stride;
     int64_t columns;
+    const T *constants; // rows x runs, or null
+    int64_t constant_stride;
+    int64_t run_length;
+    T factor; // of the constants
     T *out;
     int64_t rows;
     int64_t stride;
@@ -91,6 +95,29 @@ template <class T, bool Signs> struct Expand {
         }
     }
 
+    [[nodiscard]] XCONV_DEVICE Sums begin_sums(int thread, const RunTile &at, int64_t i) const
+    {
+        Sums sums{};
+        if (constants == nullptr) {
+            return sums;
+        }
+        const int64_t first = i + thread / kQuads * kThreadRows;
+        for (int p = 0; p < 4; ++p) {
+            const int64_t last = tiles.runs.length - 1;
+            int64_t place = at.offset + thread % kQuads * 4 + p;
+            place = place < 0 ? 0 : place > last ? last : place; // those outside are not written
+            // Runs that follow one another were made one.
+            const int64_t run = at.run + place / run_length;
+            XCONV_UNROLL
+            for (int r = 0; r < kThreadRows; ++r) {
+                if (first + r < rows) {
+                    sums.at[r][p] = factor * constants[(first + r) * constant_stride + run];
+                }
+            }
+        }
+        return sums;
+    }
+
     XCONV_DEVICE void write(int thread, const RunTile &at, int64_t i, const Sums &sums) const
     {
         const int64_t first = i + thread / kQuads * kThreadRows;
@@ -113,7 +140,7 @@ template <class T, bool Signs> struct Expand {
         const int64_t end = begin + kBlockRows < rows ? begin + kBlockRows : rows;
         auto sums = team.template registers<Sums>();
         for (int64_t i = begin; i < end; i += kRows) {
-            team.each([&](int thread) { sums[thread] = Sums{}; });
+            team.each([&](int thread) { sums[thread] = begin_sums(thread, at, i); });
             for (int64_t column = 0; column < columns; column += kColumns) {
                 if (i == begin || columns > kColumns) {
                     fill_tile(team, tiles.row(at), column, shared);
@@ -129,15 +156,18 @@ template <class T, bool Signs> struct Expand {
 } // namespace
 
 void expand(Stream stream, Dtype compute, const Probes &probes, Runs rows, ConstMatrix coefficients,
-            Matrix out)
+            const RunConstants *constants, Matrix out)
 {
+    const RunConstants begin = constants == nullptr ? RunConstants{} : *constants;
     with_type(compute, [&](auto tag) {
         using T = typename decltype(tag)::type;
         with_signs(probes.distribution, [&](auto signs) {
             using Kernel = Expand<T, decltype(signs)::value>;
             const ProbeTiles tiles = ProbeTiles::make(probes, rows, Kernel::kPlaces);
             launch(Kernel{tiles, static_cast<const T *>(coefficients.data), coefficients.stride,
-                          coefficients.cols, static_cast<T *>(out.data), out.rows, out.stride,
+                          coefficients.cols, static_cast<const T *>(begin.values.data),
+                          begin.values.stride, rows.length, static_cast<T>(begin.factor),
+                          static_cast<T *>(out.data), out.rows, out.stride,
                           tiles.in_fours<T>(out.data, out.stride)},
                    {checked_mul(tiles.count(), ceil_div(out.rows, Kernel::kBlockRows), "x-hat")},
                    stream);

@@ -7,12 +7,6 @@
 
 namespace xconv::cuda {
 
-/// Runs that follow on one another are one run.
-inline Runs joined(Runs runs)
-{
-    return runs.stride == runs.length ? Runs::one(runs.total()) : runs;
-}
-
 /// A piece of one run; `offset` is where it begins in the run.
 struct RunTile {
     int64_t run;
@@ -27,7 +21,7 @@ struct RunTiles {
 
     static RunTiles make(Runs runs, int64_t tile)
     {
-        const Runs all = joined(runs);
+        const Runs all = runs.joined();
         return {all, tile, ceil_div(all.length, tile)};
     }
     [[nodiscard]] XCONV_HOST_DEVICE int64_t count() const { return runs.count * per_run; }
@@ -47,7 +41,7 @@ struct ProbeTiles {
 
     static ProbeTiles make(const Probes &probes, Runs runs, int64_t tile)
     {
-        const Runs all = joined(runs);
+        const Runs all = runs.joined();
         const int64_t lead = all.count == 1 ? probes.row % kSignRows : kSignRows - 1;
         return {probes, all, tile, ceil_div(lead + all.length, tile)};
     }

@@ -17,6 +17,7 @@ using sign_inputs::whole_numbers;
 using xconv::Distribution;
 using xconv::Dtype;
 using xconv::Probes;
+using xconv::RunConstants;
 using xconv::Runs;
 using xconv::cpu::ProbeOps;
 using xconv::cpu::SimdVariant;
@@ -127,19 +128,32 @@ void check_expand(int64_t rows, Runs places, int64_t columns, bool exact, std::m
 {
     const Probes probes = draw_window(bits);
     const Floats c = numbers(rows * columns, 1000, exact, bits);
-    Sums sums(exact);
-    for (int64_t i = 0; i < rows; ++i) {
-        for (int64_t p = 0; p < places.total(); ++p) {
-            sums.add(
-                columns, [&](int64_t j) { return c[static_cast<size_t>(i * columns + j)]; },
-                [&](int64_t j) { return sign(probes, position(places, p), j); });
+    const int64_t stride = places.count + 2;
+    const Floats values = numbers(rows * stride, 1000, exact, bits);
+    const RunConstants constants{4, {values.data(), rows, places.count, stride}};
+    for (const RunConstants *given : {static_cast<const RunConstants *>(nullptr), &constants}) {
+        Sums sums(exact);
+        for (int64_t i = 0; i < rows; ++i) {
+            for (int64_t p = 0; p < places.total(); ++p) {
+                // A constant is one more term, times one.
+                const float constant =
+                    4 * values[static_cast<size_t>(i * stride + p / places.length)];
+                sums.add(
+                    columns + (given != nullptr ? 1 : 0),
+                    [&](int64_t j) {
+                        return j < columns ? c[static_cast<size_t>(i * columns + j)] : constant;
+                    },
+                    [&](int64_t j) {
+                        return j < columns ? sign(probes, position(places, p), j) : 1;
+                    });
+            }
         }
-    }
-    for (const ProbeOps &ops : all_ops()) {
-        Floats out = sums.untouched();
-        ops.expand(Dtype::f32, probes, places, {c.data(), rows, columns, columns},
-                   {out.data(), rows, places.total(), places.total()});
-        sums.check(out, ops);
+        for (const ProbeOps &ops : all_ops()) {
+            Floats out = sums.untouched();
+            ops.expand(Dtype::f32, probes, places, {c.data(), rows, columns, columns}, given,
+                       {out.data(), rows, places.total(), places.total()});
+            sums.check(out, ops);
+        }
     }
 }
 

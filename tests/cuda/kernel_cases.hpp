@@ -17,6 +17,7 @@ using xconv::ComputeType;
 using xconv::Distribution;
 using xconv::Dtype;
 using xconv::Probes;
+using xconv::RunConstants;
 using xconv::Runs;
 
 inline constexpr Distribution distributions[] = {Distribution::rademacher, Distribution::gaussian,

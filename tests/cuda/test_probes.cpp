@@ -98,14 +98,20 @@ template <class T> void check_expand(Random &random, const Probes &probes)
     const int64_t stride = columns + random.between(0, 2);
     const Dtype compute = dtype_of<T>();
     const auto c = random.integers<T>(span(rows, columns, stride));
+    const bool begins = random.between(0, 1) == 1;
+    const int64_t constants_stride = runs.count + random.between(0, 2);
+    const auto constants = random.integers<T>(span(rows, runs.count, constants_stride));
+    const RunConstants begin{3, {constants.data(), rows, runs.count, constants_stride}};
     Output<T> out(rows, runs.total(), runs.total() + random.one_of<int64_t>({0, 1, 4}));
-    cuda::expand(stream, compute, probes, runs, {c.data(), rows, columns, stride}, out.matrix());
+    cuda::expand(stream, compute, probes, runs, {c.data(), rows, columns, stride},
+                 begins ? &begin : nullptr, out.matrix());
     const bool exact = probes.distribution == Distribution::rademacher;
     const double tolerance = exact ? 0 : 3 * rounding(compute, columns);
     out.check(
         fmt::format("expand {} x {}, {} runs of {}", rows, columns, runs.count, runs.length),
         [&](int64_t i, int64_t p) {
-            double sum = 0;
+            const int64_t constant = i * constants_stride + p / runs.length;
+            double sum = begins ? 3.0 * constants[static_cast<size_t>(constant)] : 0;
             for (int64_t j = 0; j < columns; ++j) {
                 sum += static_cast<double>(c[static_cast<size_t>(i * stride + j)]) *
                        entry(probes, compute, position(runs, p), j);
