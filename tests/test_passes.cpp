@@ -173,7 +173,8 @@ TEMPLATE_TEST_CASE("exact passes meet the oracle on random geometries", "[passes
     }
 }
 
-TEST_CASE("exact passes meet the oracle on lines that are cut for their length", "[passes]")
+TEMPLATE_TEST_CASE("exact passes meet the oracle on lines that are cut for their length",
+                   "[passes]", float, double, F16, BF16)
 {
     Conv conv = cases::conv2d(2, 1, 2, 1, 1, 0);
     conv.rank = 1;
@@ -181,7 +182,11 @@ TEST_CASE("exact passes meet the oracle on lines that are cut for their length",
     conv.kernel[2] = 4;
     conv.stride[2] = 2;
     conv.pad_begin[2] = 3;
-    check_all<float>(conv, 2, 42);
+    check_all<TestType>(conv, 2, 42);
+    Conv points = cases::conv2d(2, 3, 2, 1, 1, 0); // taken as they lie
+    points.rank = 1;
+    points.in[2] = 150000;
+    check_all<TestType>(points, 1, 43);
 }
 
 TEST_CASE("exact passes meet the oracle where no second window fits, whatever the stride",
@@ -195,6 +200,34 @@ TEST_CASE("exact passes meet the oracle where no second window fits, whatever th
         check_all<float>(conv, 2, 43);
         check_all<double>(conv, 1, 44, 1);
     }
+}
+
+TEST_CASE("exact passes meet the oracle where some kernels of oneDNN do not", "[passes]")
+{
+    // Strided 1x1 with few channels.
+    for (const int64_t channels : {4, 7, 8, 15, 17, 33}) {
+        Conv conv = cases::conv2d(3, channels, 16, 112, 1, 0);
+        conv.stride = {1, 2, 2};
+        check_all<float>(conv, 1, 61);
+        check_all<BF16>(conv, 2, 62);
+    }
+    for (const int64_t channels : {33, 40, 48}) { // blocks of channels, and dilation
+        Conv conv = cases::conv2d(1, channels, 16, 9, 3, 1);
+        conv.in[2] = 20;
+        conv.dilation = {1, 2, 1};
+        conv.pad_begin = conv.pad_end = {0, 2, 1};
+        check_all<BF16>(conv, 1, 63);
+    }
+    Conv skips = cases::conv2d(1, 64, 18, 5, 3, 1); // rows
+    skips.in[1] = 39;
+    skips.kernel = {1, 1, 3};
+    skips.stride = {1, 2, 2};
+    skips.pad_begin = skips.pad_end = {0, 0, 1};
+    check_all<BF16>(skips, 1, 64);
+    check_all<BF16>(skips, 3, 65);
+    Conv wide = cases::conv2d(1, 3, 7, 4, 3, 1);
+    wide.in[2] = 1000;
+    check_all<BF16>(wide, 2, 66);
 }
 
 TEMPLATE_TEST_CASE("exact passes of 16-bit tensors: dw and db in Float32, any workspace",

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cpu/onednn_faults.hpp"
 #include "cpu/onednn_stages.hpp"
 
 namespace xconv::cpu {
@@ -9,15 +10,6 @@ namespace xconv::cpu {
 using namespace onednn;
 
 namespace {
-
-/// Where every window along the slowest axis of a volume reaches into padding, kernels
-/// of oneDNN 2.6 write outside of dw.
-bool no_window_inside(const ConvGeometry &g)
-{
-    const int64_t extent = g.kernel_extent(0);
-    const int64_t first = round_up(g.pad_begin[0], g.stride[0]) - g.pad_begin[0];
-    return g.rank == 3 && first + extent > g.in[0];
-}
 
 void add_to(float *sum, const float *part, int64_t count)
 {
@@ -49,6 +41,9 @@ struct FilterStage {
         }
         FilterStage s;
         s.src = desc.src_desc();
+        if (!sound_channels_last(g) && s.src == channels_last(shape.src, factors)) {
+            return std::nullopt;
+        }
         s.weights = desc.diff_weights_desc();
         s.diff_dst = desc.diff_dst_desc();
         s.scratchpad = desc.scratchpad_desc();
@@ -149,8 +144,7 @@ class OnednnFilter final : public FilterPass {
 std::unique_ptr<FilterPass> make_onednn_backward_filter(const ConvGeometry &g,
                                                         int64_t workspace_limit, int threads)
 {
-    return no_window_inside(g) ? nullptr
-                               : make_pass<OnednnFilter, FilterStage>(g, workspace_limit, threads);
+    return make_pass<OnednnFilter, FilterStage>(g, workspace_limit, threads);
 }
 
 } // namespace xconv::cpu

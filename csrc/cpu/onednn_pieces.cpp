@@ -4,6 +4,8 @@
 #include <limits>
 #include <string_view>
 
+#include "cpu/onednn_faults.hpp"
+
 namespace xconv::cpu::onednn {
 
 using dnnl::memory;
@@ -47,13 +49,6 @@ double filter_bytes(const ConvGeometry &g)
                          round_up(g.in_per_group(), kChannelBlock) * g.kernel_points());
 }
 
-MemoryDesc channels_last(const memory::dims &dims, DataType type)
-{
-    using Tag = memory::format_tag;
-    constexpr Tag tags[] = {Tag::acb, Tag::acdb, Tag::acdeb};
-    return {dims, type, tags[dims.size() - 3]};
-}
-
 bool multiplies_bfloat16()
 {
     const auto has = [](dnnl::cpu_isa isa) {
@@ -61,18 +56,6 @@ bool multiplies_bfloat16()
         return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
     };
     return has(dnnl::cpu_isa::avx512_core_bf16);
-}
-
-/// Sufficient for every window to have a tap inside x.
-bool windows_meet_x(const ConvGeometry &g)
-{
-    for (std::size_t axis = 0; axis < 3; ++axis) {
-        const int64_t extent = g.kernel_extent(axis);
-        if (std::max(g.pad_begin[axis], g.pad_end[axis]) >= extent || g.in[axis] < extent) {
-            return false;
-        }
-    }
-    return true;
 }
 
 } // namespace
@@ -89,10 +72,12 @@ DataType data_type(Dtype dtype)
     }
 }
 
-std::vector<DataType> factor_types(const ConvGeometry &g)
+std::vector<DataType> factor_types(const ConvGeometry &g, Direction direction)
 {
-    // Where windows lie in padding alone, AMX kernels of oneDNN 2.6 crash.
-    if (g.dtype == Dtype::bf16 && multiplies_bfloat16() && windows_meet_x(g)) {
+    if (!sound(g, direction)) {
+        return {};
+    }
+    if (g.dtype == Dtype::bf16 && multiplies_bfloat16() && sound_in_bfloat16(g, direction)) {
         return {DataType::bf16, DataType::f32};
     }
     return {DataType::f32};
@@ -189,6 +174,13 @@ ConvLayouts hint_layouts(const ConvGeometry &g, const ConvLayouts &layouts, Data
 {
     return factors == DataType::f32 ? layouts
                                     : conv_layouts(g, Layout::blocked, Direction::forward, factors);
+}
+
+MemoryDesc channels_last(const memory::dims &dims, DataType type)
+{
+    using Tag = memory::format_tag;
+    constexpr Tag tags[] = {Tag::acb, Tag::acdb, Tag::acdeb};
+    return {dims, type, tags[dims.size() - 3]};
 }
 
 MemoryDesc plain(const memory::dims &dims, DataType type)

@@ -39,7 +39,7 @@ using DataType = dnnl::memory::data_type;
 DataType data_type(Dtype dtype);
 /// Types that a kernel may multiply the tensors in, best first. Its result is Float32
 /// always: the change of layout behind it rounds once.
-std::vector<DataType> factor_types(const ConvGeometry &g);
+std::vector<DataType> factor_types(const ConvGeometry &g, Direction direction);
 
 /// How the kernel is asked to keep x and y.
 enum class Layout {
@@ -55,6 +55,7 @@ ConvLayouts conv_layouts(const ConvGeometry &g, Layout layout, Direction directi
 /// for, and look at little.
 ConvLayouts hint_layouts(const ConvGeometry &g, const ConvLayouts &layouts, DataType factors);
 
+MemoryDesc channels_last(const dnnl::memory::dims &dims, DataType type);
 /// The caller's layouts, slowest axis first.
 MemoryDesc plain(const dnnl::memory::dims &dims, DataType type);
 /// The same, with `channel` elements from one channel to the next.

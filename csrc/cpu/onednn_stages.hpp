@@ -128,7 +128,7 @@ template <class Stage> class Stages {
     void add(const ConvGeometry &chunk)
     {
         complete_ = false;
-        for (const DataType factors : factor_types(chunk)) {
+        for (const DataType factors : factor_types(chunk, Stage::direction)) {
             for (const Layout layout :
                  {preferred_layout(chunk, Stage::direction, factors), Layout::blocked}) {
                 ConvLayouts layouts = conv_layouts(chunk, layout, Stage::direction, factors);
