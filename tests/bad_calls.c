@@ -319,6 +319,125 @@ static void test_overlaps(const struct arguments *good, const unsigned char *mem
     }
 }
 
+static size_t bytes_of(const struct arguments *a, xconv_query query)
+{
+    int64_t bytes = 0;
+    xconv_plan_query(a->plan, query, &bytes);
+    return (size_t)bytes;
+}
+
+/* An argument whose first element is the last one of an output, and, unless that is a
+ * workspace, one whose last element is the first one of it. */
+static void test_overlapping_ends(const struct arguments *good, const unsigned char *memory)
+{
+#define ENDS(name, output, output_query, other, other_query)                                       \
+    {                                                                                              \
+        {CALL(name), {0, 0, 0}, XCONV_INVALID_ARGUMENT, #output, "overlap"},                       \
+            offsetof(struct arguments, output), XCONV_QUERY_##output_query,                        \
+            offsetof(struct arguments, other), XCONV_QUERY_##other_query                           \
+    }
+    static const struct {
+        struct call_row row;
+        size_t output;
+        xconv_query output_query;
+        size_t other;
+        xconv_query other_query;
+    } rows[] = {
+        ENDS(forward, y, Y_BYTES, x, X_BYTES),
+        ENDS(forward, y, Y_BYTES, w, W_BYTES),
+        ENDS(forward, y, Y_BYTES, bias, BIAS_BYTES),
+        ENDS(forward, y, Y_BYTES, sketch, SKETCH_BYTES),
+        ENDS(forward, sketch, SKETCH_BYTES, x, X_BYTES),
+        ENDS(forward, workspace, WORKSPACE_FORWARD, w, W_BYTES),
+        ENDS(sketch, sketch, SKETCH_BYTES, x, X_BYTES),
+        ENDS(sketch, workspace, WORKSPACE_SKETCH, x, X_BYTES),
+        ENDS(backward_filter, dw, DW_BYTES, sketch, SKETCH_BYTES),
+        ENDS(backward_filter, dw, DW_BYTES, dy, Y_BYTES),
+        ENDS(backward_filter, workspace, WORKSPACE_BACKWARD_FILTER, dy, Y_BYTES),
+        ENDS(backward_filter_exact, dw, DW_BYTES, x, X_BYTES),
+        ENDS(backward_filter_exact, dw, DW_BYTES, dy, Y_BYTES),
+        ENDS(backward_filter_exact, workspace, WORKSPACE_BACKWARD_FILTER_EXACT, x, X_BYTES),
+        ENDS(backward_data, dx, X_BYTES, w, W_BYTES),
+        ENDS(backward_data, dx, X_BYTES, dy, Y_BYTES),
+        ENDS(backward_data, workspace, WORKSPACE_BACKWARD_DATA, w, W_BYTES),
+        ENDS(backward_bias, db, DB_BYTES, dy, Y_BYTES),
+    };
+#undef ENDS
+    const size_t workspace = offsetof(struct arguments, workspace);
+    size_t i;
+    for (i = 0; i < COUNT(rows); ++i) {
+        struct arguments a = *good;
+        char *arguments = (char *)&a;
+        char *output;
+        char *other;
+        memcpy(&output, arguments + rows[i].output, sizeof output);
+        other = output + bytes_of(good, rows[i].output_query) - sizeof(float);
+        memcpy(arguments + rows[i].other, &other, sizeof other);
+        check_call(&rows[i].row, &a, memory);
+        if (rows[i].output != workspace) {
+            other = output + sizeof(float) - bytes_of(good, rows[i].other_query);
+            memcpy(arguments + rows[i].other, &other, sizeof other);
+            check_call(&rows[i].row, &a, memory);
+        }
+    }
+}
+
+/* An array of elements that begins within one. */
+static void test_misaligned(const struct arguments *good, const unsigned char *memory)
+{
+#define MISALIGNED(name, field) MISALIGNED_NAMED(name, field, #field)
+#define MISALIGNED_NAMED(name, field, word)                                                        \
+    {                                                                                              \
+        {CALL(name), {0, 0, 0}, XCONV_INVALID_ARGUMENT, word, "aligned"},                          \
+            offsetof(struct arguments, field)                                                      \
+    }
+    static const struct {
+        struct call_row row;
+        size_t field;
+    } rows[] = {
+        MISALIGNED(forward, x),
+        MISALIGNED(forward, w),
+        MISALIGNED(forward, bias),
+        MISALIGNED(forward, y),
+        MISALIGNED(forward, sketch),
+        MISALIGNED(sketch, x),
+        MISALIGNED(sketch, sketch),
+        MISALIGNED(backward_filter, sketch),
+        MISALIGNED(backward_filter, dy),
+        MISALIGNED(backward_filter, dw),
+        MISALIGNED(backward_filter_exact, x),
+        MISALIGNED(backward_filter_exact, dy),
+        MISALIGNED(backward_filter_exact, dw),
+        MISALIGNED(backward_data, w),
+        MISALIGNED(backward_data, dy),
+        MISALIGNED(backward_data, dx),
+        MISALIGNED(backward_bias, dy),
+        MISALIGNED(backward_bias, db),
+        MISALIGNED(relu_forward, x),
+        MISALIGNED(relu_forward, y),
+        MISALIGNED(relu_backward, dy),
+        MISALIGNED(relu_backward, dx),
+        MISALIGNED(maxpool_forward, x),
+        MISALIGNED(maxpool_forward, y),
+        MISALIGNED(maxpool_backward, dy),
+        MISALIGNED(maxpool_backward, dx),
+        MISALIGNED(advise, x),
+        MISALIGNED(advise, dy),
+    };
+#undef MISALIGNED_NAMED
+#undef MISALIGNED
+    size_t i;
+    for (i = 0; i < COUNT(rows); ++i) {
+        struct arguments a = *good;
+        char *arguments = (char *)&a;
+        char *array;
+        memcpy(&array, arguments + rows[i].field, sizeof array);
+        array += sizeof(float) / 2;
+        memcpy(arguments + rows[i].field, &array, sizeof array);
+        check_call(&rows[i].row, &a, memory);
+    }
+}
+
 /* A plan for one thread on a context of two. */
 static void test_mismatch(const struct arguments *good, const unsigned char *memory)
 {
@@ -417,6 +536,8 @@ void test_calls(const xconv_context *context)
     }
     test_bad_numbers(&good, memory);
     test_overlaps(&good, memory);
+    test_overlapping_ends(&good, memory);
+    test_misaligned(&good, memory);
     test_mismatch(&good, memory);
     test_short_workspaces(&good, memory);
     test_good_arguments(&good); /* last: it writes */

@@ -265,6 +265,112 @@ TEST_CASE("budget and noise limits of advice are kept", "[advise]")
     }
 }
 
+TEST_CASE("with a budget and a noise limit, the fewest bytes within both", "[advise]")
+{
+    const Conv conv = cases::conv2d(8, 4, 4, 12, 3, 1);
+    const Data data(conv, 3);
+    const Result all = advise<float>(conv, data.x, data.dy, unhurried());
+    std::vector<xconv_advice> front;
+    std::copy_if(all.schemes.begin(), all.schemes.end(), std::back_inserter(front),
+                 [](const xconv_advice &a) { return a.on_front == 1; });
+    REQUIRE(front.size() >= 5);
+    const size_t middle = front.size() / 2;
+    xconv_advise_options options = unhurried();
+    options.budget_bytes = front[middle + 1].kept_bytes;
+    options.max_noise = front[middle - 1].relative_variance;
+    const Result both = advise<float>(conv, data.x, data.dy, options);
+    check_list(both);
+    CHECK(recommended(both).kept_bytes == front[middle - 1].kept_bytes);
+}
+
+TEST_CASE("the standard error of an advised variance is that of its spread", "[advise]")
+{
+    const Conv conv = cases::conv2d(2, 2, 2, 4, 3, 1);
+    const Data data(conv, 6);
+    xconv_advise_options options = unhurried(); // two draws
+    const size_t count = advise<double>(conv, data.x, data.dy, options).schemes.size();
+    std::vector<statistics::Sample> values(count);
+    std::vector<statistics::Sample> squared_errors(count);
+    for (uint64_t seed = 0; seed < 400; ++seed) {
+        options.seed = seed;
+        const Result result = advise<double>(conv, data.x, data.dy, options);
+        REQUIRE(result.schemes.size() == count);
+        std::vector<xconv_advice> schemes = result.schemes; // in an order without noise
+        std::sort(schemes.begin(), schemes.end(), [](const auto &a, const auto &b) {
+            return std::memcmp(&a.scheme, &b.scheme, sizeof a.scheme) < 0;
+        });
+        for (size_t i = 0; i < count; ++i) {
+            values[i].add(schemes[i].relative_variance);
+            squared_errors[i].add(schemes[i].variance_error * schemes[i].variance_error);
+        }
+    }
+    double ratio = 0;
+    int64_t noisy = 0;
+    for (size_t i = 0; i < count; ++i) {
+        if (squared_errors[i].mean() > 1e-20) {
+            const double spread = values[i].standard_error() * values[i].standard_error() * 400;
+            ratio += squared_errors[i].mean() / spread;
+            ++noisy;
+        }
+    }
+    INFO(noisy << " schemes: " << ratio / static_cast<double>(noisy));
+    CHECK(std::abs(ratio / static_cast<double>(noisy) - 1) < 0.15);
+}
+
+TEST_CASE("advice draws until a variance is known to 2 percent, or 8 times", "[advise]")
+{
+    // What each number of draws says is known; one of these must be what is told.
+    const Conv conv = cases::conv2d(6, 3, 4, 9, 3, 1);
+    const Data data(conv, 7);
+    xconv_advise_options options = unhurried();
+    const auto find = [](const Result &result, const xconv_advice &like) {
+        return *std::find_if(result.schemes.begin(), result.schemes.end(),
+                             [&](const xconv_advice &a) {
+                                 return std::memcmp(&a.scheme, &like.scheme, sizeof a.scheme) == 0;
+                             });
+    };
+    std::vector<Result> results;
+    for (options.draws = 2; options.draws <= 8; ++options.draws) {
+        results.push_back(advise<double>(conv, data.x, data.dy, options));
+    }
+    options.draws = 0;
+    std::vector<int64_t> ended(results.size(), 0);
+    for (const xconv_advice &told : advise<double>(conv, data.x, data.dy, options).schemes) {
+        size_t i = 0;
+        xconv_advice expected = find(results[0], told);
+        while (i + 1 < results.size() &&
+               expected.variance_error > 0.02 * expected.relative_variance) {
+            expected = find(results[++i], told);
+        }
+        ++ended[i];
+        CHECK(told.relative_variance == expected.relative_variance);
+        CHECK(told.variance_error == expected.variance_error);
+    }
+    CHECK(ended.front() > 0);
+    CHECK(ended.back() > 0);
+}
+
+TEST_CASE("advice looks at reductions from a quarter on", "[advise]")
+{
+    const Conv conv = cases::conv2d(4, 4, 2, 12, 3, 1); // 144 places
+    const Data data(conv, 3);
+    const Result all = advise<float>(conv, data.x, data.dy, unhurried());
+    for (const xconv_projection projection : estimator::projections) {
+        std::vector<int64_t> probes;
+        for (const xconv_advice &advice : all.schemes) {
+            const xconv_scheme_desc &s = advice.scheme;
+            if (s.projection == projection && s.bits == 0 && s.deflate_mean == 0) {
+                probes.push_back(s.probes);
+            }
+        }
+        std::sort(probes.begin(), probes.end());
+        INFO("projection " << projection);
+        CHECK(probes == (projection == XCONV_INDEPENDENT
+                             ? std::vector<int64_t>{1, 2, 4, 9, 18, 36}
+                             : std::vector<int64_t>{1, 2, 4, 9, 18, 36, 72, 144}));
+    }
+}
+
 TEST_CASE("advice looks at every choice", "[advise]")
 {
     const Conv conv = cases::conv2d(4, 4, 2, 12, 3, 1);
@@ -309,6 +415,10 @@ TEMPLATE_TEST_CASE("advice is to be had for every geometry", "[advise]", float, 
             REQUIRE_OK(xconv_plan_create(context.get(), &desc, &advice.scheme, nullptr, &plan));
             REQUIRE_OK(xconv_plan_query(plan, XCONV_QUERY_SKETCH_BYTES, &kept));
             CHECK(kept == advice.kept_bytes);
+            const bool exact =
+                advice.scheme.projection == XCONV_IDENTITY && advice.scheme.bits == 0;
+            const auto x_bytes = conv.x_count() * static_cast<int64_t>(sizeof(TestType));
+            CHECK((exact ? kept == x_bytes : kept < x_bytes));
             xconv_plan_destroy(plan);
         }
     }
@@ -366,6 +476,11 @@ TEST_CASE("advice on nothing, and on what is no number", "[advise]")
     std::vector<unsigned char> workspace(1 << 22);
     size_t count = 77;
     data.x[11] = std::numeric_limits<double>::quiet_NaN();
+    CHECK(xconv_advise(context.get(), &desc, data.x.data(), data.dy.data(), nullptr, entries.data(),
+                       sizeof(xconv_advice), entries.size(), &count, nullptr, workspace.data(),
+                       workspace.size()) == XCONV_INVALID_ARGUMENT);
+    CHECK(count == 77);
+    data.x[11] = std::numeric_limits<double>::max(); // a norm that is infinite
     CHECK(xconv_advise(context.get(), &desc, data.x.data(), data.dy.data(), nullptr, entries.data(),
                        sizeof(xconv_advice), entries.size(), &count, nullptr, workspace.data(),
                        workspace.size()) == XCONV_INVALID_ARGUMENT);

@@ -97,6 +97,31 @@ TEST_CASE("channels without variation have exact gradients", "[deflation]")
     }
 }
 
+TEST_CASE("means alone are exact in chunks of samples, whatever adds up dy", "[deflation]")
+{
+    // Images of several strips, and blocks of channels enough that each thread of a
+    // sign filter has some of its own for two samples, but not for one.
+    Random random(74);
+    for (const int64_t batch : {3, 4}) {
+        Conv conv = cases::conv2d(batch, 1, 128, 32, 3, 1);
+        conv.in[1] = 64;
+        Tensor x;
+        for (int64_t b = 0; b < batch; ++b) {
+            x.insert(x.end(), 64 * 32, static_cast<double>(random.integer(-3, 3)));
+        }
+        const Tensor dy = random.small_integers(conv.y_count());
+        const auto expected = to<float>(backward_filter(conv, x, dy));
+        const Scheme scheme{XCONV_INDEPENDENT, XCONV_RADEMACHER, 16, true};
+        for (const int64_t limit : {0, 1300000}) {
+            for (const int threads : {1, 2}) {
+                INFO("batch " << batch << ", limit " << limit << ", " << threads << " threads");
+                Layer<float> layer(threads, conv, scheme, {XCONV_DY_FIRST, limit});
+                REQUIRE(layer.estimate(to<float>(x), to<float>(dy), 5) == expected);
+            }
+        }
+    }
+}
+
 TEST_CASE("deflation takes out the noise of a mean", "[deflation]")
 {
     // x = 10 + noise: without deflation the constant is what the estimate errs by.

@@ -71,6 +71,34 @@ TEMPLATE_TEST_CASE("16-bit tensors take two bytes an element", "[half]", F16, BF
     CHECK(Layer<TestType>(1, conv).sketch_bytes() == 2 * conv.x_count());
 }
 
+TEMPLATE_TEST_CASE("dw, db and sketches in Float32 are aligned to it", "[half]", F16, BF16)
+{
+    const Conv conv = cases::conv2d(2, 2, 2, 5, 3, 1);
+    const Context context(1);
+    const support::Plan plan(context, conv, dtype_of<TestType>, {XCONV_DENSE, XCONV_RADEMACHER, 3},
+                             {}, true);
+    support::Guarded<TestType> x(conv.x_count());
+    support::Guarded<TestType> dy(conv.y_count());
+    support::Guarded<TestType> out(2 * conv.w_count() + 1); // of two bytes an element
+    support::Guarded<TestType> sketch(2 * 2 * 3 + 1);
+    support::Guarded<unsigned char> workspace(plan.query(XCONV_QUERY_WORKSPACE_MAX));
+    const auto filter = [&](const TestType *kept, TestType *dw) {
+        return xconv_backward_filter(context.get(), plan.get(), kept, 2 * 3 * sizeof(float), 1,
+                                     dy.data(), 0, dw, workspace.data(), workspace.bytes());
+    };
+    CHECK(xconv_sketch(context.get(), plan.get(), x.data(), 1, sketch.data() + 1,
+                       2 * 3 * sizeof(float), workspace.data(),
+                       workspace.bytes()) == XCONV_INVALID_ARGUMENT);
+    CHECK(filter(sketch.data() + 1, out.data()) == XCONV_INVALID_ARGUMENT);
+    CHECK(filter(sketch.data(), out.data() + 1) == XCONV_INVALID_ARGUMENT);
+    CHECK(xconv_backward_filter_exact(context.get(), plan.get(), x.data(), dy.data(), 0,
+                                      out.data() + 1, workspace.data(),
+                                      workspace.bytes()) == XCONV_INVALID_ARGUMENT);
+    CHECK(xconv_backward_bias(context.get(), plan.get(), dy.data(), 0, out.data() + 1) ==
+          XCONV_INVALID_ARGUMENT);
+    CHECK(filter(sketch.data(), out.data()) == XCONV_SUCCESS);
+}
+
 TEMPLATE_TEST_CASE("a sketch of 16-bit numbers is that of the same numbers in Float32", "[half]",
                    F16, BF16)
 {

@@ -1,4 +1,5 @@
 // Max pooling in a few bits, forward and backward.
+#include <array>
 #include <limits>
 
 #include "cases.hpp"
@@ -114,6 +115,87 @@ TEST_CASE("an index takes as few bits as the window has places", "[maxpool]")
         const int64_t bits = pool.y_count() * row.bits;
         CHECK(query(pool, XCONV_F32, XCONV_POOL_INDEX_BYTES) == (bits + 7) / 8);
         check<float>(pool, 2, 5);
+    }
+}
+
+TEST_CASE("windows that 32 bits cannot count are refused", "[maxpool]")
+{
+    const auto try_window = [](int64_t height, int64_t width) {
+        Pool pool; // one element, one window
+        pool.in = {1, 1, 1};
+        pool.kernel = {1, height, width};
+        pool.pad_end = {0, height - 1, width - 1};
+        const xconv_pool_desc desc = support::describe(pool, XCONV_F32);
+        int64_t bits = 0;
+        const xconv_status status = xconv_maxpool_query(&desc, XCONV_POOL_INDEX_BITS, &bits);
+        CHECK((status != XCONV_SUCCESS || bits == 32));
+        return status;
+    };
+    CHECK(try_window(65536, 65536) == XCONV_SUCCESS);
+    CHECK(try_window(65536, 65537) == XCONV_UNSUPPORTED);
+    CHECK(try_window(int64_t{1} << 32, int64_t{1} << 31) == XCONV_OVERFLOW);
+    CHECK(try_window(67280421310721, 274177) == XCONV_OVERFLOW); // 2^64 + 1
+}
+
+TEMPLATE_TEST_CASE("max pooling: windows of 2 by 2 at every border", "[maxpool]", float, double,
+                   F16, BF16)
+{
+    for (int64_t size = 3; size <= 6; ++size) {
+        for (int i = 0; i < 16; ++i) {
+            Pool pool = window(2, 2);
+            pool.in = {1, size, size + i % 3};
+            pool.pad_begin = {0, i & 1, i >> 1 & 1};
+            pool.pad_end = {0, i >> 2 & 1, i >> 3 & 1};
+            check<TestType>(pool, 1, static_cast<uint64_t>(i));
+        }
+    }
+}
+
+TEMPLATE_TEST_CASE("max pooling: of infinitely small elements the first one wins, not padding",
+                   "[maxpool]", float, double, F16, BF16)
+{
+    using T = TestType;
+    Pool pool;
+    pool.rank = 3;
+    pool.batch = 2;
+    pool.in = {3, 4, 5};
+    pool.kernel = {3, 3, 3};
+    pool.stride = {2, 2, 2};
+    pool.pad_begin = {1, 1, 2};
+    pool.pad_end = {1, 1, 1};
+    const Tensor x(static_cast<size_t>(pool.x_count()), -std::numeric_limits<double>::infinity());
+    Random random(3);
+    const Tensor dy = random.small_integers(pool.y_count());
+    const oracle::Pooled expected = oracle::maxpool(pool, x);
+    const Outcome<T> outcome = run<T>(1, pool, to<T>(x), to<T>(dy));
+    REQUIRE(outcome.y == to<T>(expected.y));
+    REQUIRE(outcome.dx == to<T>(oracle::maxpool_backward(pool, expected.winner, dy)));
+}
+
+TEMPLATE_TEST_CASE("max pooling: an index that nobody wrote leads nowhere else", "[maxpool]", float,
+                   double, F16, BF16)
+{
+    using T = TestType;
+    Pool pool = window(3, 3);
+    pool.pad_begin = pool.pad_end = {0, 2, 2};
+    const Context context;
+    const xconv_pool_desc desc = support::describe(pool, dtype_of<T>);
+    const std::vector<T> dy(static_cast<size_t>(pool.y_count()), T(1));
+    for (const auto byte : std::to_array<unsigned char>({0x00, 0x5A, 0xFF})) {
+        const support::Bytes index(
+            static_cast<size_t>(query(pool, dtype_of<T>, XCONV_POOL_INDEX_BYTES)), byte);
+        const int64_t count = pool.x_count(); // and as many on either side
+        std::vector<T> dx(static_cast<size_t>(3 * count), T(7));
+        {
+            const support::InPlace<T> array(dx);
+            REQUIRE_OK(xconv_maxpool_backward(context.get(), &desc, OnDevice(index).data(),
+                                              index.size(), OnDevice(dy).data(),
+                                              array.data() + count));
+        }
+        for (int64_t i = 0; i < count; ++i) {
+            REQUIRE(dx[static_cast<size_t>(i)] == 7);
+            REQUIRE(dx[static_cast<size_t>(2 * count + i)] == 7);
+        }
     }
 }
 

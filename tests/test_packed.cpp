@@ -137,12 +137,14 @@ TEMPLATE_TEST_CASE("numbers on a level stay as they are", "[packed]", float, dou
                                                     : random.integer(0, levels)) -
                    5;
         }
-        INFO(bits << " bits");
-        const auto dw = Layer<TestType>(2, conv, quantize(bits, 8))
-                            .estimate(to<TestType>(x), to<TestType>(dy), 3);
-        support::require_close(dw, backward_filter(conv, x, dy),
-                               backward_filter(conv, support::absolute(x), support::absolute(dy)),
-                               bits == 8 ? 64 : 4); // levels of 255ths are rounded
+        for (const int64_t limit : {0, 1}) { // whole images, and bands of them
+            INFO(bits << " bits, workspace limit " << limit);
+            Layer<TestType> layer(2, conv, quantize(bits, 8), {XCONV_CONTRACTION_AUTO, limit});
+            support::require_close(
+                layer.estimate(to<TestType>(x), to<TestType>(dy), 3), backward_filter(conv, x, dy),
+                backward_filter(conv, support::absolute(x), support::absolute(dy)),
+                bits == 8 ? 64 : 4); // levels of 255ths are rounded
+        }
     }
 }
 

@@ -281,6 +281,11 @@ TEST_CASE("sizes beyond 64 bits are refused at once", "[plan]")
         d.kernel[0] = huge;
         d.dilation[0] = 2;
     });
+    change([](auto &d) { // of w alone
+        d.rank = 1;
+        d.in_channels = d.out_channels = d.in_size[0] = d.kernel[0] = int64_t{1} << 20;
+        d.pad_begin[0] = d.pad_end[0] = 0;
+    });
     for (size_t i = 0; i < list.size(); ++i) {
         INFO("descriptor " << i);
         CHECK(try_plan(list[i], XCONV_SCHEME_DESC_INIT) == XCONV_OVERFLOW);
@@ -290,6 +295,29 @@ TEST_CASE("sizes beyond 64 bits are refused at once", "[plan]")
             INFO("projection " << projection << ", probes " << probes);
             CHECK(try_plan(usual, support::describe(Scheme{projection, XCONV_RADEMACHER,
                                                            probes})) == XCONV_OVERFLOW);
+        }
+    }
+}
+
+TEST_CASE("probes beyond 64 bits are refused, whatever there are more of", "[plan]")
+{
+    // Places of x, of y, of the kernel; images of x or of y.
+    constexpr int64_t many = 65536;
+    xconv_conv_desc usual = support::describe(cases::conv2d(1, 1, 1, 1, 1, 0), XCONV_F32);
+    usual.rank = 1;
+    std::vector<xconv_conv_desc> list(5, usual);
+    list[0].in_size[0] = list[0].stride[0] = many;
+    list[1].pad_end[0] = many;
+    list[2].kernel[0] = many;
+    list[2].pad_begin[0] = many - 1;
+    list[2].stride[0] = many;
+    list[3].batch = list[3].in_channels = 256;
+    list[4].batch = list[4].out_channels = 256;
+    for (size_t i = 0; i < list.size(); ++i) {
+        for (const xconv_projection projection : estimator::projections) {
+            INFO("descriptor " << i << ", projection " << projection);
+            const Scheme scheme{projection, XCONV_RADEMACHER, int64_t{1} << 44};
+            CHECK(try_plan(list[i], support::describe(scheme)) == XCONV_OVERFLOW);
         }
     }
 }

@@ -146,6 +146,17 @@ TEST_CASE("relu backward passes NaN and infinity of dy, and multiplies by the sl
     CHECK(std::abs(outcome.dx[3] - 0.3F) <= 0.3F * std::numeric_limits<float>::epsilon());
 }
 
+TEMPLATE_TEST_CASE("what relu cuts off stays cut off, even times infinity", "[relu]", float, double,
+                   F16, BF16)
+{
+    using T = TestType;
+    constexpr T inf = std::numeric_limits<T>::infinity();
+    constexpr T nan = std::numeric_limits<T>::quiet_NaN();
+    const std::vector<T> x{-1, -2, -3, 1, 7, -1, 6}; // in fours, and one by one
+    const std::vector<T> dy{inf, -inf, nan, 5, inf, inf, nan};
+    CHECK(run<T>(1, {0, 6}, x, dy).dx == std::vector<T>{0, 0, 0, 5, 0, 0, 0});
+}
+
 TEMPLATE_TEST_CASE("relu works in place, and without a mask", "[relu]", float, double, F16, BF16)
 {
     using T = TestType;

@@ -97,6 +97,10 @@ template <class T> void arithmetic(const Scheme &scheme)
     plan.sketch(x.data(), 5, alone, work);
     plan.backward_filter(alone, 5, dy.data(), again.data(), work);
     expect(dw == again, "forward and sketch keep the same");
+    plan.backward_filter(alone, 5, dy.data(), again.data(), work, 1);
+    for (std::size_t i = 0; i < 2; ++i)
+        expect(std::abs(again[i] - 2 * dw[i]) <= std::abs(dw[i]) / 1000,
+               "backward_filter adds to dw");
     if (scheme.projection() == xconv::Projection::identity && scheme.desc().bits == 0)
         expect(dw == std::array<T, 2>{9, 14}, "the exact scheme gives the exact gradient");
     else
@@ -121,6 +125,13 @@ void queries()
     expect(plan.bias_count() == 6, "bias_count");
     expect(plan.sketch_bytes() == 2 * 4 * 3 * sizeof(double), "sketch_bytes");
     expect(plan.contraction() == xconv::Contraction::x_first, "the forced order is reported");
+    const auto workspace = [](int64_t limit) {
+        const auto conv = Conv(DType::f64).batch(64).channels(8, 8).in_size({32, 32}).kernel(3);
+        return Plan(xconv::Context(1), conv, Scheme::exact(),
+                    {xconv::Contraction::automatic, limit})
+            .workspace_bytes();
+    };
+    expect(workspace(1) < workspace(0), "the workspace's limit is heard");
     expect(plan.context().threads() == 1, "threads");
     const std::string text = plan.describe();
     expect(!text.empty() && text.find('\0') == std::string::npos, "describe");
@@ -151,6 +162,18 @@ void errors()
     const double x[3] = {1, 2, 3};
     const float f[3] = {1, 2, 3};
     refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.sketch(x, 1, kept, work); });
+    double d[3] = {};
+    float g[3] = {};
+    refused(XCONV_INVALID_ARGUMENT, "double",
+            [&] { plan.forward(x, x, nullptr, d, 1, kept, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.forward(x, x, nullptr, d, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_filter(kept, 1, x, g, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_filter(kept, 1, f, d, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_filter_exact(x, x, g, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_filter_exact(f, f, d, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_data(x, x, d, work); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_bias(x, g); });
+    refused(XCONV_INVALID_ARGUMENT, "double", [&] { plan.backward_bias(f, d); });
     refused(XCONV_BUFFER_TOO_SMALL, "sketch",
             [&] { plan.sketch(f, 1, Bytes(kept.data(), kept.size() - 1), work); });
     expect(status_seen_from_a_second_file() == XCONV_INVALID_ARGUMENT, "two files, one error type");
@@ -168,6 +191,20 @@ void companions()
     std::array<float, 3> d{4, 5, 6};
     relu.backward(mask, d.data(), d.data());
     expect(d == std::array<float, 3>{0, 5, 6}, "its gradient, in place");
+    const xconv::Relu leaky(cpu, 3, 0.5);
+    a = {-1, 2, 8};
+    d = {4, 5, 6};
+    leaky.forward(a.data(), a.data(), mask);
+    leaky.backward(mask, d.data(), d.data());
+    expect(a == std::array<float, 3>{-0.5F, 2, 8}, "leaky ReLU");
+    expect(d == std::array<float, 3>{2, 5, 6}, "its gradient");
+    const xconv::Relu capped(cpu, 3, 0, 6);
+    a = {-1, 2, 8};
+    d = {4, 5, 6};
+    capped.forward(a.data(), a.data(), mask);
+    capped.backward(mask, d.data(), d.data());
+    expect(a == std::array<float, 3>{0, 2, 6}, "ReLU6");
+    expect(d == std::array<float, 3>{0, 5, 0}, "its gradient");
 
     const xconv::MaxPool pool(
         cpu, Pool(DType::f64).batch(1).channels(1).in_size({2, 4}).kernel(2).stride(2));
@@ -184,6 +221,7 @@ void companions()
     expect(dx == std::array<double, 8>{0, 0, 20, 0, 10, 0, 0, 0}, "its gradient");
     expect(pool.out_size() == std::vector<int64_t>{1, 2}, "its output size");
     refused(XCONV_INVALID_ARGUMENT, "float", [&] { pool.forward(a.data(), a.data(), nullptr); });
+    refused(XCONV_INVALID_ARGUMENT, "float", [&] { pool.backward(index, a.data(), a.data()); });
 }
 
 void compositions()

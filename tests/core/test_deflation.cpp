@@ -1,10 +1,14 @@
 // The sums behind mean deflation, in every compiled variant, against plain loops.
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <limits>
 #include <random>
 #include <utility>
 #include <vector>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "../catch.hpp"
 #include "cpu/deflation.hpp"
@@ -37,6 +41,34 @@ template <class In> std::vector<In> whole_numbers(int64_t count, uint64_t seed)
     }
     return values;
 }
+
+/// Numbers with nothing behind them: the process ends where one looks.
+template <class In> class LastOfMemory {
+  public:
+    explicit LastOfMemory(const std::vector<In> &values)
+    {
+        const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+        const size_t bytes = values.size() * sizeof(In);
+        const size_t pages = (bytes + page - 1) / page * page;
+        length_ = pages + page;
+        base_ = static_cast<char *>(
+            mmap(nullptr, length_, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+        REQUIRE(base_ != MAP_FAILED);
+        REQUIRE(mprotect(base_ + pages, page, PROT_NONE) == 0);
+        data_ = base_ + pages - bytes;
+        std::memcpy(data_, values.data(), bytes);
+    }
+    ~LastOfMemory() { munmap(base_, length_); }
+    LastOfMemory(const LastOfMemory &) = delete;
+    LastOfMemory &operator=(const LastOfMemory &) = delete;
+
+    [[nodiscard]] const void *data() const { return data_; }
+
+  private:
+    char *base_;
+    char *data_;
+    size_t length_;
+};
 
 struct Axis {
     int64_t in, kernel, stride, dilation, begin, end;
@@ -120,7 +152,8 @@ void check_ones(const SimdVariant &variant, const ConvGeometry &g, const std::ve
     using T = xconv::ComputeType<In>;
     const std::vector<double> expected = reference(g, dy);
     std::vector<T> sums(expected.size() + 1, T(77));
-    DeflationOps{2, &variant}.filter_of_ones(g, {0, g.out_points()}, dy.data(), sums.data());
+    const LastOfMemory<In> from(dy);
+    DeflationOps{2, &variant}.filter_of_ones(g, {0, g.out_points()}, from.data(), sums.data());
     REQUIRE(sums.back() == T(77));
     for (size_t i = 0; i < expected.size(); ++i) {
         const auto got = static_cast<double>(sums[i]);
@@ -233,6 +266,27 @@ TEMPLATE_TEST_CASE("the filter of ones is exact for every geometry", "[deflation
     }
 }
 
+TEMPLATE_TEST_CASE("the filter of ones reads nothing behind small images and long lines",
+                   "[deflation]", float, double, Float16, BFloat16)
+{
+    for (const SimdVariant &variant : variants()) {
+        for (const int64_t width : {1, 2, 3, 5, 7, 9, 15, 17, 33, 513, 519, 1037}) {
+            for (const int64_t batch : {1, 2, 3, 17}) {
+                for (const int64_t channels : {1, 2}) {
+                    const Axis lines{channels, 3, 1, 1, 1, 1};
+                    ConvGeometry g =
+                        geometry(dtype_of<TestType>, flat, lines, {width, 3, 1, 1, 1, 1});
+                    g.batch = batch;
+                    g.out_channels = channels;
+                    g.groups = 1;
+                    INFO(g.describe());
+                    check_ones(variant, g, whole_numbers<TestType>(g.y_count(), 9));
+                }
+            }
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("combining dy leaves its filter of ones behind", "[deflation]", float, double,
                    Float16, BFloat16)
 {
@@ -281,12 +335,12 @@ TEMPLATE_TEST_CASE("projecting leaves the means of channels behind", "[deflation
         int64_t rows, channels, length, columns;
     };
     // Channels within a tile, across tiles, across what one thread sums, with the ends of
-    // both at one place; more columns than are taken at once; rows that three threads
-    // cannot share evenly.
+    // both at one place; more columns than are taken at once; fewer shares of the rows
+    // than threads.
     constexpr Shape shapes[] = {{1, 1, 1, 1},       {3, 700, 7, 2},    {17, 5, 49, 9},
                                 {16, 3, 256, 70},   {20, 9, 1000, 8},  {2, 4, 4096, 20},
                                 {5, 3, 8192, 3},    {33, 2, 9001, 17}, {300, 1, 63, 8},
-                                {600, 40, 30, 129}, {49, 2, 256, 280}};
+                                {600, 40, 30, 129}, {60, 2, 1000, 64}};
     for (const ProbeOps &ops : all_ops()) {
         for (const Shape &shape : shapes) {
             check_projected_means<TestType>(ops, shape.rows, shape.channels, shape.length,

@@ -243,6 +243,30 @@ TEST_CASE("filter gradients of probes come in groups of channels", "[signs]")
     REQUIRE(dw == plain_filter(g, z, dy));
 }
 
+TEST_CASE("sums of ones keep to groups that there is room for", "[signs]")
+{
+    if (!units_here()) {
+        return;
+    }
+    std::mt19937_64 bits(8);
+    // Several strips, so that a group's channels stay open.
+    const ConvGeometry g =
+        geometry(1, 2, 9 * xconv::cpu::signs::kLanes, {1, 40, 64}, {1, 3, 3}, {0, 1, 1}, {0, 1, 1});
+    const SimdVariant &simd = xconv::cpu::best_simd_variant();
+    const auto whole = xconv::cpu::make_sign_filter(g, int64_t{1} << 30, 1, simd);
+    const auto cut = xconv::cpu::make_sign_filter(g, whole->workspace() - 1, 1, simd);
+    REQUIRE(cut != nullptr);
+    REQUIRE(cut->workspace() < whole->workspace());
+    REQUIRE(cut->sums_ones());
+    const Floats dy = whole_numbers(g.y_count(), 200, bits);
+    const ProbeImages z{draw_window(bits), 0, 1, g.in_channels};
+    Floats dw(static_cast<size_t>(g.w_count()), 0.5F);
+    Floats ones(static_cast<size_t>(g.out_channels * g.kernel_points()), 0.5F);
+    Runner(*cut, z, dy).run_and_sum(false, dw, ones);
+    REQUIRE(dw == plain_filter(g, z, dy));
+    REQUIRE(ones == plain_ones(g, dy));
+}
+
 TEST_CASE("the filter of ones comes with the filter gradient of probes", "[signs]")
 {
     if (!units_here()) {
