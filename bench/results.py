@@ -51,12 +51,14 @@ def load(path):
 
 
 def merge(paths):
-    context, rows = {}, {}
+    """All rows; the context of the first file, and what any of them skipped."""
+    context, rows, skipped = {}, {}, []
     for path in paths:
         more_context, more_rows = load(path)
+        skipped += more_context.get("skipped", "").split()
         context = {**more_context, **context}
         rows.update(more_rows)
-    return context, rows
+    return {**context, "skipped": " ".join(dict.fromkeys(skipped))}, rows
 
 
 def save(path, context, rows):

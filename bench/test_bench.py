@@ -4,6 +4,7 @@
     test_bench.py XCONV_BENCH SCRATCH_FOLDER
 """
 
+import json
 import pathlib
 import subprocess
 import sys
@@ -81,6 +82,17 @@ class BenchTest(unittest.TestCase):
         for name, row in rows.items():
             self.assertAlmostEqual(row.median / self.rows[name].median, 1, places=4)
             self.assertEqual(row.counters, self.rows[name].counters)
+
+    def test_merged_results_name_all_that_was_skipped(self):
+        paths = []
+        for i, skipped in enumerate(("", "large larger", "large")):
+            paths.append(scratch / f"skipped-{i}.json")
+            data = json.loads(self.raw.read_text(encoding="utf-8"))
+            data["context"]["skipped"] = skipped
+            paths[-1].write_text(json.dumps(data), encoding="utf-8")
+        context, rows = results.merge(paths)
+        self.assertEqual(context["skipped"], "large larger")
+        self.assertEqual(rows, self.rows)
 
     def test_tables_hold_the_ratios(self):
         dense = self.cases[0]
