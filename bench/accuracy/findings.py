@@ -148,8 +148,8 @@ def _loss_promise(table, compression, bound):
     if not losses:
         return []
     loss, run = max(losses, key=lambda pair: pair[0])
-    return [Promise(f"MNIST, {compression}x or more: points below exact", loss, bound, False,
-                    f"{scheme_name(run.scheme)}, B = {run.batch}")]
+    return [Promise(f"MNIST, best row of {compression}x or more: points below exact", loss, bound,
+                    False, f"{scheme_name(run.scheme)}, B = {run.batch}")]
 
 
 def _manuscript_promise(table, text, sign):
