@@ -81,13 +81,18 @@ TEST_CASE("the order of contraction can be forced and is chosen otherwise", "[pl
         CHECK((automatic == XCONV_DY_FIRST || automatic == XCONV_X_FIRST));
     }
     // Far more samples than probes, and far fewer: no cost model can miss these.
-    const auto automatic = [&](int64_t batch, int64_t probes) {
-        return Plan(context, cases::conv2d(batch, 32, 32, 32, 3, 1), XCONV_F32,
-                    {XCONV_DENSE, XCONV_RADEMACHER, probes})
+    const auto automatic = [&](xconv_projection projection, const Conv &conv, int64_t probes) {
+        return Plan(context, conv, XCONV_F32, {projection, XCONV_RADEMACHER, probes})
             .query(XCONV_QUERY_CONTRACTION);
     };
-    CHECK(automatic(256, 1) == XCONV_DY_FIRST);
-    CHECK(automatic(1, 256) == XCONV_X_FIRST);
+    for (const xconv_projection projection : {XCONV_DENSE, XCONV_ORTHOGONAL}) {
+        INFO("projection " << projection);
+        CHECK(automatic(projection, cases::conv2d(256, 32, 32, 32, 3, 1), 1) == XCONV_DY_FIRST);
+        CHECK(automatic(projection, cases::conv2d(1, 32, 32, 32, 3, 1), 256) == XCONV_X_FIRST);
+    }
+    // Probes take the place of input channels here.
+    CHECK(automatic(XCONV_INDEPENDENT, cases::conv2d(8, 256, 8, 32, 3, 1), 1) == XCONV_DY_FIRST);
+    CHECK(automatic(XCONV_INDEPENDENT, cases::conv2d(8, 1, 64, 32, 3, 1), 512) == XCONV_X_FIRST);
 }
 
 TEST_CASE("a plan describes itself into any buffer", "[plan]")
