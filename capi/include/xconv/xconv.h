@@ -303,7 +303,9 @@ XCONV_API xconv_status xconv_plan_describe(const xconv_plan *plan, char *buffer,
  *   bias   [Co], or NULL for none
  *   seed   draws z and rounds; the same seed gives the same sketch on every
  *          device and for every thread count, and, while the scheme's bits is 0,
- *          for every way to split the batch
+ *          for every way to split the batch. Take a new one in every step, and
+ *          another for every layer: the mean over seeds is exact, so the errors of
+ *          new seeds average out, and that of a constant one never does
  *   sketch written when not NULL, sketch_bytes long; with NULL (and 0) nothing
  *          is kept: inference
  * Matrix units of a processor may round numbers of x and dy below 1e-33, take those
@@ -313,7 +315,8 @@ XCONV_API xconv_status xconv_forward(const xconv_context *context, const xconv_p
                                      uint64_t seed, void *sketch, size_t sketch_bytes,
                                      void *workspace, size_t workspace_bytes);
 
-/* The sketch of x alone, for when something else computes y. */
+/* The sketch of x alone, for when something else computes y. As xconv_forward, with
+ * a new seed in every step and for every layer. */
 XCONV_API xconv_status xconv_sketch(const xconv_context *context, const xconv_plan *plan,
                                     const void *x, uint64_t seed, void *sketch, size_t sketch_bytes,
                                     void *workspace, size_t workspace_bytes);

@@ -2,9 +2,10 @@
 //
 //     xconv::Context cpu;
 //     xconv::Plan plan(cpu, xconv::Conv().batch(64).channels(16, 32).in_size({28, 28})
-//                               .kernel(3).padding(1), xconv::Scheme::dense(32));
+//                               .kernel(3).padding(1), xconv::Scheme::quantize(2));
 //     auto kept = plan.new_sketch();
 //     auto work = plan.new_workspace();
+//     uint64_t seed = step * layers + layer;                 // new in every step and layer
 //     plan.forward(x, w, bias, y, seed, kept, work);         // x may go now
 //     plan.backward_filter(kept, seed, dy, dw, work);        // E[dw] = exact
 //     plan.backward_data(w, dy, dx, work);                   // exact
@@ -17,6 +18,8 @@
 //    live for the call only;
 //  - kept data and workspace are anything contiguous with data() and size():
 //    xconv::Buffer, std::vector<std::byte>, ... or xconv::Bytes(pointer, bytes).
+// Only the mean over seeds is exact: with a seed that never changes the estimate's
+// error stays the same in every step and does not average out.
 #ifndef XCONV_XCONV_HPP
 #define XCONV_XCONV_HPP
 
@@ -135,7 +138,8 @@ class Plan {
     // --- passes. x [B][Ci][in], w [Co][Ci/groups][kernel], y and dy [B][Co][out],
     // bias and db [Co]; dx and dw as x and w. T is dtype(), W is dw_dtype().
 
-    /// y = w * x + bias, and the sketch of x. bias may be nullptr.
+    /// y = w * x + bias, and the sketch of x, drawn from a seed that is new in every
+    /// step and for every layer. bias may be nullptr.
     template <class T>
     void forward(const T *x, const T *w, const detail::given_t<T> *bias, T *y, uint64_t seed,
                  Bytes sketch, Bytes workspace) const
@@ -151,7 +155,8 @@ class Plan {
     {
         forward(x, w, bias, y, 0, nullptr, workspace);
     }
-    /// The sketch of x alone, for when something else computes y.
+    /// The sketch of x alone, for when something else computes y. As forward, a new seed
+    /// in every step and for every layer.
     template <class T> void sketch(const T *x, uint64_t seed, Bytes sketch, Bytes workspace) const
     {
         accept<T>();
