@@ -31,6 +31,9 @@ static_assert(std::is_convertible_v<std::vector<float> &, Bytes>);
 static_assert(std::is_convertible_v<const std::vector<std::byte> &, ConstBytes>);
 static_assert(!std::is_convertible_v<const std::vector<std::byte> &, Bytes>, "would drop const");
 static_assert(!std::is_convertible_v<std::vector<std::string> &, Bytes>, "no plain bytes");
+static_assert(std::is_convertible_v<std::vector<int64_t>, xconv::Axes>);
+static_assert(!std::is_convertible_v<std::vector<double>, xconv::Axes>, "axes are integers");
+static_assert(!std::is_convertible_v<const int64_t *, xconv::Axes>, "how many?");
 
 int failures = 0;
 
@@ -107,6 +110,12 @@ template <class T> void arithmetic(const Scheme &scheme)
         expect(std::isfinite(dw[0]) && std::isfinite(dw[1]), "an estimate is a number");
 }
 
+/// Kernels of 3x3 over one image of this size, without padding.
+Conv conv_of(const std::vector<int64_t> &size)
+{
+    return Conv().batch(1).channels(1, 1).in_size(size).kernel(3);
+}
+
 void queries()
 {
     Plan plan(xconv::Context(1),
@@ -139,6 +148,34 @@ void queries()
     expect(moved.describe() == text, "moving keeps the plan");
     refused(XCONV_INVALID_ARGUMENT, "plan",
             [&] { static_cast<void>(plan.sketch_bytes()); }); // NOLINT: moved from, on purpose
+}
+
+/// Sizes whose number a program learns as it runs.
+void axes()
+{
+    const std::vector<int64_t> size{5, 7};
+    const int both[] = {2, 1};
+    const xconv_conv_desc conv = Conv()
+                                     .batch(1)
+                                     .channels(1, 1)
+                                     .in_size(size)
+                                     .kernel(std::vector<int>{3, 2})
+                                     .stride(std::array<std::size_t, 2>{1, 4})
+                                     .padding(both)
+                                     .desc();
+    expect(conv.rank == 2 && conv.in_size[0] == 5 && conv.in_size[1] == 7, "in_size");
+    expect(conv.kernel[0] == 3 && conv.kernel[1] == 2, "a vector of int");
+    expect(conv.stride[0] == 1 && conv.stride[1] == 4, "an array of size_t");
+    expect(conv.pad_begin[0] == 2 && conv.pad_end[1] == 1, "an array of C");
+    const Plan first(xconv::Context(1), conv_of(size));
+    expect(Plan(xconv::Context(1), conv_of(first.out_size())).out_size() ==
+               std::vector<int64_t>{1, 3},
+           "one layer's out_size is the next one's in_size");
+    refused(XCONV_INVALID_ARGUMENT, "not 4", [] { Conv().in_size(std::vector<int64_t>(4, 8)); });
+    refused(XCONV_INVALID_ARGUMENT, "not 0", [] { Pool().in_size(std::vector<int64_t>()); });
+    refused(XCONV_INVALID_ARGUMENT, "not 4", [] { Conv().kernel(std::vector<int>(4, 3)); });
+    refused(XCONV_INVALID_ARGUMENT, "kernel",
+            [&] { static_cast<void>(Pool().in_size(size).kernel(std::vector<int>{3}).desc()); });
 }
 
 void errors()
@@ -269,6 +306,11 @@ void advice()
     expect(all.batch_noise > 0 && all.recommended() != nullptr, "noise and recommendation");
     expect(all.table().find("* " + all.recommended()->scheme.name()) != std::string::npos,
            "the table marks what is recommended");
+    std::vector<int64_t> bytes;
+    for (const xconv::Advice &each : all)
+        bytes.push_back(each.kept_bytes);
+    expect(bytes.size() == all.schemes.size() && bytes.back() == all.x_bytes,
+           "a loop over the list is one over its schemes");
     options.budget_bytes = 1000;
     const auto few = xconv::advise(cpu, conv, x.data(), dy.data(), options);
     expect(!few.schemes.empty() && few.schemes.size() < all.schemes.size(), "a budget");
@@ -317,6 +359,7 @@ void all()
         arithmetic<double>(scheme);
     }
     queries();
+    axes();
     errors();
     compositions();
     advice();

@@ -40,6 +40,8 @@ struct AdviceList {
     double batch_noise = 0; ///< on the scale of relative_variance; NaN for a batch of 1
     int64_t x_bytes = 0;
 
+    [[nodiscard]] auto begin() const noexcept { return schemes.begin(); }
+    [[nodiscard]] auto end() const noexcept { return schemes.end(); }
     /// nullptr when every scheme was left out.
     [[nodiscard]] const Advice *recommended() const noexcept
     {

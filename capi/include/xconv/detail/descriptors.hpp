@@ -5,7 +5,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <iterator>
 #include <string>
+#include <type_traits>
+#include <utility>
 #if defined(__STDCPP_FLOAT16_T__) || defined(__STDCPP_BFLOAT16_T__)
 #include <stdfloat>
 #endif
@@ -95,20 +98,25 @@ inline void check_dtype(DType own, DType given)
 
 // ---------------------------------------------------------------- descriptors
 
+namespace detail {
+
+/// Names a type where Range holds integers, one after the other.
+template <class Range>
+using enable_if_integers = std::enable_if_t<std::is_integral_v<
+    std::remove_cv_t<std::remove_pointer_t<decltype(std::data(std::declval<const Range &>()))>>>>;
+
+} // namespace detail
+
 /// One number per spatial axis, slowest axis first; a single number means the
 /// same on every axis.
 class Axes {
   public:
     Axes(int64_t everywhere) : values_{everywhere, everywhere, everywhere} {} // NOLINT: see above
-    Axes(std::initializer_list<int64_t> values) : rank_(values.size())
+    Axes(std::initializer_list<int64_t> values) : Axes(values.begin(), values.size()) {}
+    /// From a std::vector and the like, whose length is known when the program runs.
+    template <class Range, class = detail::enable_if_integers<Range>>
+    Axes(const Range &values) : Axes(std::data(values), std::size(values)) // NOLINT: see above
     {
-        if (rank_ < 1 || rank_ > 3)
-            throw error(XCONV_INVALID_ARGUMENT,
-                        "xconv::Axes: one to three axes can be given, not " +
-                            std::to_string(rank_));
-        std::size_t axis = 0;
-        for (const int64_t value : values)
-            values_[axis++] = value;
     }
     /// Axes given one by one; 0 for a single number that goes for all.
     [[nodiscard]] int32_t rank() const noexcept { return static_cast<int32_t>(rank_); }
@@ -125,6 +133,16 @@ class Axes {
     }
 
   private:
+    template <class Integer> Axes(const Integer *values, std::size_t count) : rank_(count)
+    {
+        if (rank_ < 1 || rank_ > 3)
+            throw error(XCONV_INVALID_ARGUMENT,
+                        "xconv::Axes: one to three axes can be given, not " +
+                            std::to_string(rank_));
+        for (std::size_t axis = 0; axis < rank_; ++axis)
+            values_[axis] = static_cast<int64_t>(values[axis]);
+    }
+
     int64_t values_[3] = {0, 0, 0};
     std::size_t rank_ = 0;
 };
@@ -135,8 +153,12 @@ namespace detail {
 /// over an input. Self is the class derived from it, for chaining.
 template <class Self> class Window {
   public:
-    /// {D, H, W}, {H, W} or {W}; decides the rank.
+    /// {D, H, W}, {H, W} or {W}, or as many in a std::vector; decides the rank.
     Self &in_size(std::initializer_list<int64_t> size) { return set(in_size_, Axes(size)); }
+    template <class Range, class = enable_if_integers<Range>> Self &in_size(const Range &size)
+    {
+        return set(in_size_, Axes(size));
+    }
     Self &kernel(const Axes &size) { return set(kernel_, size); }
     Self &stride(const Axes &step) { return set(stride_, step); }
     Self &padding(const Axes &both) { return padding(both, both); }
