@@ -17,6 +17,18 @@ run(${CMAKE_COMMAND} --install ${BUILD} --config "${CONFIG}" --prefix ${SCRATCH}
 set(prefix "${SCRATCH}/moved here") # a space, too
 file(RENAME ${SCRATCH}/first "${prefix}")
 
+# Before 1.0 every minor version may change the interface, so it has a name of its own:
+# programs look for that one, and find nothing where only another is installed.
+file(STRINGS "${prefix}/include/xconv/xconv.h" version REGEX "define XCONV_VERSION_(MAJOR|MINOR)")
+list(TRANSFORM version REPLACE "[^0-9]" "")
+list(GET version 0 name)
+if(name EQUAL 0)
+    list(JOIN version "." name)
+endif()
+if(UNIX AND NOT APPLE AND NOT EXISTS "${prefix}/${LIBDIR}/libxconv.so.${name}")
+    message(FATAL_ERROR "libxconv.so.${name} was not installed")
+endif()
+
 set(sources ${CMAKE_CURRENT_LIST_DIR}/consumer)
 set(sanitize "")
 if(SANITIZE)
