@@ -20,20 +20,15 @@ const Plan &plan_on(const Backend &on, const xconv_plan *plan)
     return checked;
 }
 
-constexpr size_t kOldestContext = sizeof(xconv_context_desc);
-constexpr size_t kOldestScheme = sizeof(xconv_scheme_desc);
-constexpr size_t kOldestOptions = sizeof(xconv_plan_options);
-
 PlanRequest read_request(const xconv_conv_desc *conv, const xconv_scheme_desc *scheme,
                          const xconv_plan_options *options)
 {
-    PlanRequest request{read_desc(conv, kOldestConv, "conv"), XCONV_SCHEME_DESC_INIT,
-                        XCONV_PLAN_OPTIONS_INIT};
+    PlanRequest request{read_desc(conv, "conv"), XCONV_SCHEME_DESC_INIT, XCONV_PLAN_OPTIONS_INIT};
     if (scheme != nullptr) {
-        request.scheme = read_desc(scheme, kOldestScheme, "scheme");
+        request.scheme = read_desc(scheme, "scheme");
     }
     if (options != nullptr) {
-        request.options = read_desc(options, kOldestOptions, "options");
+        request.options = read_desc(options, "options");
         require_zero(request.options.reserved, "options->reserved");
     }
     return request;
@@ -127,7 +122,7 @@ xconv_status xconv_context_create(const xconv_context_desc *desc, xconv_context 
         require(context, "context");
         xconv_context_desc copy = XCONV_CONTEXT_DESC_INIT;
         if (desc != nullptr) {
-            copy = read_desc(desc, kOldestContext, "desc");
+            copy = read_desc(desc, "desc");
             if (copy.allow_tf32 != 0 && copy.allow_tf32 != 1) {
                 fail(XCONV_INVALID_ARGUMENT, "desc->allow_tf32 = {}: must be 0 or 1",
                      copy.allow_tf32);

@@ -82,11 +82,12 @@ void require_apart(std::initializer_list<Region> outputs, std::initializer_list<
 void require_zero_tail(const unsigned char *tail, size_t size, const char *argument);
 
 /// Copy a descriptor that may come from an older header (shorter: the rest is 0)
-/// or a newer one (longer: what this library does not know must be 0).
-/// `oldest` is the size the struct had in its first version.
-template <class Desc> Desc read_desc(const Desc *desc, size_t oldest, const char *argument)
+/// or a newer one (longer: what this library does not know must be 0). No descriptor
+/// has grown yet; the first one that does needs the size it had before as `oldest`.
+template <class Desc> Desc read_desc(const Desc *desc, const char *argument)
 {
     static_assert(std::is_trivially_copyable_v<Desc>);
+    constexpr size_t oldest = sizeof(Desc);
     constexpr size_t most = 65536; // more is garbage, not a later version
     const size_t size = require(desc, argument).struct_size;
     if (size < oldest || size > most) {
@@ -104,8 +105,5 @@ template <class Desc> Desc read_desc(const Desc *desc, size_t oldest, const char
 }
 
 void require_zero(int32_t reserved, const char *argument);
-
-/// Descriptors of version 0.1.0 are the oldest.
-inline constexpr size_t kOldestConv = sizeof(xconv_conv_desc);
 
 } // namespace xconv::capi

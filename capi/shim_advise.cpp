@@ -8,12 +8,9 @@ namespace xconv::capi {
 
 namespace {
 
-constexpr size_t kOldestOptions = sizeof(xconv_advise_options);
-constexpr size_t kOldestAdvice = sizeof(xconv_advice);
-
 ConvGeometry read_geometry(const xconv_conv_desc *conv)
 {
-    const xconv_conv_desc desc = read_desc(conv, kOldestConv, "conv");
+    const xconv_conv_desc desc = read_desc(conv, "conv");
     const ConvGeometry geometry = make_geometry(desc);
     static_cast<void>(checked_dw_dtype(desc, geometry));
     return geometry;
@@ -23,7 +20,7 @@ AdviseRequest read_options(const xconv_advise_options *options)
 {
     xconv_advise_options copy = XCONV_ADVISE_OPTIONS_INIT;
     if (options != nullptr) {
-        copy = read_desc(options, kOldestOptions, "options");
+        copy = read_desc(options, "options");
         require_zero(copy.reserved, "options->reserved");
     }
     return make_advise_request(copy);
@@ -31,7 +28,7 @@ AdviseRequest read_options(const xconv_advise_options *options)
 
 void check_entries(size_t entry_bytes, size_t capacity, int64_t needed)
 {
-    if (entry_bytes < kOldestAdvice) {
+    if (entry_bytes < sizeof(xconv_advice)) {
         fail(XCONV_INVALID_ARGUMENT, "entry_bytes = {}: must be sizeof(xconv_advice), {}",
              entry_bytes, sizeof(xconv_advice));
     }

@@ -8,8 +8,6 @@ namespace xconv::capi {
 
 namespace {
 
-constexpr size_t kOldestPool = sizeof(xconv_pool_desc);
-
 int64_t checked_count(int64_t count, Dtype dtype)
 {
     if (count < 0) {
@@ -133,7 +131,7 @@ xconv_status xconv_maxpool_query(const xconv_pool_desc *desc, xconv_pool_query q
                                  int64_t *value)
 {
     return guard(__func__, [&] {
-        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, "desc"));
         require(value, "value");
         *value = query_pool(geometry, query);
     });
@@ -145,7 +143,7 @@ xconv_status xconv_maxpool_forward(const xconv_context *context, const xconv_poo
     return guard(__func__, [&] {
         const ActiveBackend active(backend_of(context));
         const Backend &on = active;
-        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, "desc"));
         require_tensor(on, x, geometry.dtype, "x");
         require_tensor(on, y, geometry.dtype, "y");
         if (index != nullptr || index_bytes != 0) {
@@ -163,7 +161,7 @@ xconv_status xconv_maxpool_backward(const xconv_context *context, const xconv_po
     return guard(__func__, [&] {
         const ActiveBackend active(backend_of(context));
         const Backend &on = active;
-        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, kOldestPool, "desc"));
+        const PoolGeometry geometry = make_pool_geometry(read_desc(desc, "desc"));
         require_buffer(on, index, index_bytes, geometry.index_bytes(), "index");
         require_tensor(on, dy, geometry.dtype, "dy");
         require_tensor(on, dx, geometry.dtype, "dx");
