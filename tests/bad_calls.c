@@ -382,6 +382,26 @@ static void test_overlapping_ends(const struct arguments *good, const unsigned c
     }
 }
 
+struct misaligned_row {
+    struct call_row row;
+    size_t field;
+};
+
+static void check_misaligned(const struct misaligned_row *rows, size_t count,
+                             const struct arguments *good, const unsigned char *memory)
+{
+    size_t i;
+    for (i = 0; i < count; ++i) {
+        struct arguments a = *good;
+        char *arguments = (char *)&a;
+        char *array;
+        memcpy(&array, arguments + rows[i].field, sizeof array);
+        array += sizeof(float) / 2;
+        memcpy(arguments + rows[i].field, &array, sizeof array);
+        check_call(&rows[i].row, &a, memory);
+    }
+}
+
 /* An array of elements that begins within one. */
 static void test_misaligned(const struct arguments *good, const unsigned char *memory)
 {
@@ -391,10 +411,7 @@ static void test_misaligned(const struct arguments *good, const unsigned char *m
         {CALL(name), {0, 0, 0}, XCONV_INVALID_ARGUMENT, word, "aligned"},                          \
             offsetof(struct arguments, field)                                                      \
     }
-    static const struct {
-        struct call_row row;
-        size_t field;
-    } rows[] = {
+    static const struct misaligned_row rows[] = {
         MISALIGNED(forward, x),
         MISALIGNED(forward, w),
         MISALIGNED(forward, bias),
@@ -424,18 +441,25 @@ static void test_misaligned(const struct arguments *good, const unsigned char *m
         MISALIGNED(advise, x),
         MISALIGNED(advise, dy),
     };
+    /* What is Float32 beside tensors of Float16. */
+    static const struct misaligned_row wide_rows[] = {
+        MISALIGNED(forward, sketch),           MISALIGNED(sketch, sketch),
+        MISALIGNED(backward_filter, sketch),   MISALIGNED(backward_filter, dw),
+        MISALIGNED(backward_filter_exact, dw), MISALIGNED(backward_bias, db),
+    };
 #undef MISALIGNED_NAMED
 #undef MISALIGNED
-    size_t i;
-    for (i = 0; i < COUNT(rows); ++i) {
-        struct arguments a = *good;
-        char *arguments = (char *)&a;
-        char *array;
-        memcpy(&array, arguments + rows[i].field, sizeof array);
-        array += sizeof(float) / 2;
-        memcpy(arguments + rows[i].field, &array, sizeof array);
-        check_call(&rows[i].row, &a, memory);
-    }
+    xconv_conv_desc halves = good_conv;
+    struct arguments a = *good;
+    xconv_plan *plan = NULL;
+    check_misaligned(rows, COUNT(rows), good, memory);
+    halves.dtype = XCONV_F16;
+    halves.float32_dw = 1;
+    CHECK(xconv_plan_create(good->context, &halves, &good_scheme, NULL, &plan) == XCONV_SUCCESS,
+          "%s", xconv_last_error());
+    a.plan = plan;
+    check_misaligned(wide_rows, COUNT(wide_rows), &a, memory);
+    xconv_plan_destroy(plan);
 }
 
 /* A plan for one thread on a context of two. */
