@@ -36,11 +36,12 @@ std::string Scheme::describe() const
     return text.str();
 }
 
-Context::Context(int threads)
+Context::Context(int threads, bool allow_tf32)
 {
     xconv_context_desc desc = XCONV_CONTEXT_DESC_INIT;
     desc.device = test_device();
     desc.threads = desc.device == XCONV_CPU ? threads : 0;
+    desc.allow_tf32 = allow_tf32 ? 1 : 0;
     desc.stream = test_stream();
     xconv_context *context = nullptr;
     REQUIRE_OK(xconv_context_create(&desc, &context));

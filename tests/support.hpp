@@ -147,7 +147,7 @@ struct Options {
 
 class Context {
   public:
-    explicit Context(int threads = 1);
+    explicit Context(int threads = 1, bool allow_tf32 = false);
     const xconv_context *get() const { return context_.get(); }
 
   private:

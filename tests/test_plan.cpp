@@ -160,6 +160,30 @@ TEST_CASE("a plan outlives its context and runs on an equal one", "[plan]")
     CHECK(y.take() == Layer<double>(2, conv).forward(x, w));
 }
 
+TEST_CASE("a plan made with TF32 is refused without it, and the reverse", "[plan]")
+{
+    const Conv conv = cases::conv2d(2, 3, 4, 8, 3, 1);
+    const std::vector<float> dy(static_cast<size_t>(conv.y_count()));
+    support::Guarded<float> db(conv.out_channels);
+    for (const bool made_with : {false, true}) {
+        const Plan plan(Context(1, made_with), conv, XCONV_F32);
+        for (const bool runs_with : {false, true}) {
+            CAPTURE(made_with, runs_with);
+            const Context context(1, runs_with);
+            const xconv_status status = xconv_backward_bias(
+                context.get(), plan.get(), support::OnDevice(dy).data(), 0, db.data());
+            // The CPU has no TF32: allowing it changes nothing there.
+            if (support::test_device() == XCONV_CPU || made_with == runs_with) {
+                CHECK(status == XCONV_SUCCESS);
+            }
+            else {
+                CHECK(status == XCONV_MISMATCH);
+                CHECK(std::strstr(xconv_last_error(), "and TF32") != nullptr);
+            }
+        }
+    }
+}
+
 TEST_CASE("workspaces stay below the larger of 32 MiB, a quarter of x and three filters", "[plan]")
 {
     const Context context(2);
