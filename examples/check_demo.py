@@ -11,6 +11,7 @@ import csv
 import gzip
 import json
 import pathlib
+import re
 import struct
 import subprocess
 import sys
@@ -140,6 +141,11 @@ BROKEN = [
 ]
 
 
+def flags_in(text):
+    """Every --flag of a help text but --help, which goes without saying."""
+    return set(re.findall(r"--[a-z-]+", text)) - {"--help"}
+
+
 def check_input(demo):
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -168,7 +174,12 @@ def check_input(demo):
         result = run(demo, *flags)
         expect(result.returncode not in (0, 1) and message in result.stderr,
                f"{flags}: expected '{message}', got {result.returncode}: {result.stderr}")
-    expect(run(demo, "--help").returncode == 0, "--help fails")
+    help = run(demo, "--help")
+    expect(help.returncode == 0, "--help fails")
+    script = pathlib.Path(__file__).resolve().parent.parent / "scripts" / "demo"
+    told = flags_in(run("bash", script, "--help").stdout)
+    expect(told == flags_in(help.stdout),
+           f"scripts/demo --help and the demo's differ: {told ^ flags_in(help.stdout)}")
     return 0
 
 

@@ -5,7 +5,7 @@ Loads libxconv with ctypes, takes filter gradients of a small convolution from
 sketches of its input, and checks that they are unbiased: entry by entry, the
 mean over many seeds meets the exact gradient, which plain loops compute here.
 
-usage: xconv_ctypes.py [path of libxconv.so]
+usage: xconv_ctypes.py [path of libxconv.so]     default: XCONV_LIBRARY, or the system's
 """
 
 import array
@@ -62,7 +62,10 @@ def load_library(path):
     path = path or os.environ.get("XCONV_LIBRARY") or ctypes.util.find_library("xconv")
     if not path:
         sys.exit("libxconv not found: name it as the argument or in XCONV_LIBRARY")
-    library = ctypes.CDLL(path)
+    try:
+        library = ctypes.CDLL(path)
+    except OSError as error:
+        sys.exit(f"libxconv cannot be loaded: {error}")
     library.xconv_last_error.restype = ctypes.c_char_p
     return library
 
@@ -140,6 +143,9 @@ def exact_filter_gradient(x, dy, out):
 
 
 def main():
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        print(__doc__.strip().splitlines()[-1])
+        return 0
     conv = Convolution(load_library(sys.argv[1] if len(sys.argv) > 1 else None))
     out = conv.query(QUERY_OUT_SIZE_0)
     generator = random.Random(5)
