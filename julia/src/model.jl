@@ -21,10 +21,16 @@ struct LowMemory{L,S<:Scheme}
 end
 LowMemory(layer, scheme::Scheme) = LowMemory(layer, scheme, Mode(nothing))
 
+"""The wrapped layer. Every reader comes through here, so that a gradient finds one rule."""
+inner(m::LowMemory) = getfield(m, :layer)
+
 # m.weight is the layer's weight.
-Base.getproperty(m::LowMemory, name::Symbol) = name in (:layer, :scheme, :mode) ?
-    getfield(m, name) : getproperty(getfield(m, :layer), name)
-Base.propertynames(m::LowMemory) = (:layer, :scheme, :mode, propertynames(getfield(m, :layer))...)
+function Base.getproperty(m::LowMemory, name::Symbol)
+    name === :layer && return inner(m)
+    name in (:scheme, :mode) && return getfield(m, name)
+    return getproperty(inner(m), name)
+end
+Base.propertynames(m::LowMemory) = (:layer, :scheme, :mode, propertynames(inner(m))...)
 
 Base.show(io::IO, m::LowMemory) = israndom(m.scheme) ?
     print(io, "xconv(", m.layer, ", ", m.scheme, ")") : print(io, "xconv(", m.layer, ")")

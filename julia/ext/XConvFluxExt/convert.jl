@@ -138,21 +138,13 @@ unwrap_layer(l::Parallel, done) = unwrap_node(l, done)
 
 # --------------------------------------------- Functors, Optimisers, Flux's modes
 
-const WrapperGradient = NamedTuple{(:layer, :scheme, :mode)}
-
 # The wrapper looks like the layer: same children, same names. Walks over several
-# trees at once also ask about other objects in its place: gradients, which have the
-# wrapper's fields, and states, which have the children's.
+# trees at once also ask about gradients and states in its place, which have those too.
 function Functors.functor(::Type{<:LowMemory{L}}, m::LowMemory) where {L}
     children, rebuild = Functors.functor(L, m.layer)
     return children, new -> LowMemory(rebuild(new), m.scheme, Mode(m.mode.active))
 end
-Functors.functor(::Type{<:LowMemory{L}}, state) where {L} = Functors.functor(L, state)
-function Functors.functor(::Type{<:LowMemory{L}}, gradient::WrapperGradient) where {L}
-    gradient.layer === nothing || return Functors.functor(L, gradient.layer)
-    names = fieldnames(L)
-    return NamedTuple{names}(ntuple(_ -> nothing, length(names))), identity
-end
+Functors.functor(::Type{<:LowMemory{L}}, other) where {L} = Functors.functor(L, other)
 
 Optimisers.trainable(m::LowMemory) = Optimisers.trainable(m.layer)
 

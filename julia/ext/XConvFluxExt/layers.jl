@@ -2,7 +2,7 @@
 # here do not cover (other element types, other devices, test mode with running
 # statistics) goes to the layer itself.
 
-(m::LowMemory)(xs...) = lean(m.layer, m, xs...)
+(m::LowMemory)(xs...) = lean(XConv.inner(m), m, xs...)
 
 lean(layer, m, xs...) = layer(xs...)
 

@@ -3,15 +3,18 @@
 """Whether `x`, which `make` sees and nobody else keeps, is gone although what `make`
 returned is alive."""
 function is_released(make)
-    held, reference = let
-        x = randn(Float32, 16, 16, 8, 4)
-        make(x), WeakRef(x)
-    end
+    held, reference = made_of_new(make)
     for _ in 1:3
         GC.gc(true)
     end
     released = reference.value === nothing
     return released, held            # held is returned so that it cannot be freed before
+end
+
+# Not inlined: a frame that is left cannot hold x.
+@noinline function made_of_new(make)
+    x = randn(Float32, 16, 16, 8, 4)
+    return make(x), WeakRef(x)
 end
 
 @testset "x is garbage while the pullback lives" begin

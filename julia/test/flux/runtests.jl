@@ -13,7 +13,7 @@ end
 println("Julia ", VERSION)
 
 include("models.jl")
-for part in ("rules", "layers", "conversion", "recognise", "training", "override", "retained", "devices",
+for part in ("rules", "layers", "conversion", "tangents", "recognise", "training", "override", "retained", "devices",
              "advise")
     @testset "$part" begin
         include("$part.jl")
