@@ -44,8 +44,11 @@ max pooling the winner's place, and so on. Parameters are shared, not copied; th
 optimiser's state goes on.
 
 The first convolution stays exact unless `skip_first=false`, since its input is the
-data, which is in memory anyway. Layers for which `select(layer)` is false are left
-alone. Applied to a converted model, it changes the scheme.
+data, which is in memory anyway. First is the one that a walk through the model meets
+first: containers in order, structs field by field. Layers for which `select(layer)` is
+false are left alone; if the first convolution is one of them, the second is not exact in
+its place. Applied to a converted model, it changes the scheme. It warns when no
+convolution comes to keep `scheme`.
 
     xconv(model, schemes; select, others=Quantize(8))
 

@@ -38,22 +38,34 @@ function XConv.advise(model, batch, loss; budget::Integer, seconds::Real=60, dra
     try
         # A copy, since a pass moves running statistics.
         copied = Flux.testmode!(XConv.exact(deepcopy(model)), :auto)
-        n = count(is_convolution, Flux.modules(XConv.xconv(copied, Exact(); select)))
+        counted, selected = count_convolutions(XConv.exact(model), select, skip_first)
+        n = counted.taken
         n > 0 || throw(ArgumentError("the model has no convolution that xconv converts"))
-        first_measured = skip_first ? 2 : 1
-        bar = XConv.ProgressBar(n - first_measured + 1; on=progress)
+        first_measured = n - counted.given + 1
+        bar = XConv.ProgressBar(counted.given; on=progress)
         measures = [Measure(i >= first_measured, seconds / n, draws, seed, Any[], bar) for i in 1:n]
         arguments = batch isa Tuple ? batch : (batch,)
-        measured = XConv.xconv(copied, measures; select)
+        measured = XConv.xconv(copied, measures; select=again(selected))
         Zygote.gradient(m -> loss(m, arguments...), measured)
         return choose(map(m -> layer_of(m, measured), measures), map(m -> choices_of(m.calls), measures),
-            copied, arguments, loss, select, budget)
+            copied, arguments, loss, selected, budget)
     finally
         copy!(Random.default_rng(), state)
     end
 end
 
-is_convolution(m) = m isa LowMemory && m.layer isa Union{Conv,CrossCor}
+"""A walk through the model, and what `select` said on it. It may know the user's layers by
+identity, so that the copy must not be asked about: the same walk there has the same answers."""
+function count_convolutions(model, select, skip_first)
+    answers = Bool[]
+    ask(layer) = (push!(answers, select(layer)); answers[end])
+    counted = Conversion(Iterators.repeated(Exact()), Exact(), ask, skip_first)
+    converted(model, counted)
+    return counted, answers
+end
+again(answers) = (left = Iterators.Stateful(answers); layer -> popfirst!(left))
+
+is_convolution(m) = m isa LowMemory && m.layer isa Convolutions
 layer_of(measure, model) =
     only(m.layer for m in Flux.modules(model) if is_convolution(m) && m.scheme === measure)
 
@@ -92,9 +104,9 @@ const OTHERS = Quantize(8)
 
 """What the rest of the network keeps whatever the convolutions keep, then the best use of
 what the budget leaves."""
-function choose(layers, choices, model, arguments, loss, select, budget)
+function choose(layers, choices, model, arguments, loss, selected, budget)
     least = [first(c).scheme for c in choices]
-    fixed = kept_in_loss(XConv.xconv(model, least; select, others=OTHERS), arguments, loss) -
+    fixed = kept_in_loss(XConv.xconv(model, least; select=again(selected), others=OTHERS), arguments, loss) -
             sum(c -> first(c).bytes, choices)
     smallest = fixed + sum(c -> first(c).bytes, choices)
     smallest <= budget || throw(ArgumentError("budget = $budget bytes: the least this model can " *

@@ -2,29 +2,41 @@
 
 """Whether LowMemory keeps less than this layer does."""
 improves(_) = false
-improves(::Union{Conv,CrossCor,MaxPools,MeanPools,Dropout}) = true
-improves(::Normalisations) = true
+improves(::Union{Convolutions,Normalisations,MaxPools,MeanPools,Dropout}) = true
 improves(l::Dense) = one_bit(l.σ) !== nothing
 
 """One walk: what to do with convolutions and with normalisations, which layers to take,
 and what was done already, so that a layer that occurs twice stays one layer."""
-struct Conversion
-    convolutions::Iterators.Stateful
-    others::Scheme
-    select::Any
-    done::IdDict{Any,Any}
+mutable struct Conversion
+    const convolutions::Iterators.Stateful
+    const others::Scheme
+    const select::Any
+    const skip_first::Bool
+    const done::IdDict{Any,Any}
+    met::Int      # convolutions so far,
+    taken::Int    # of those the selected,
+    given::Int    # and of those the ones with a scheme of `convolutions`
 end
-Conversion(convolutions, others, select) =
-    Conversion(Iterators.Stateful(convolutions), others, select, IdDict{Any,Any}())
+Conversion(convolutions, others, select, skip_first) = Conversion(Iterators.Stateful(convolutions),
+    others, select, skip_first, IdDict{Any,Any}(), 0, 0, 0)
 
 function XConv.xconv(model, scheme::Scheme; skip_first::Bool=true, select=layer -> true)
-    schemes = Iterators.flatten((skip_first ? (Exact(),) : (), Iterators.repeated(scheme)))
-    return converted(model, Conversion(schemes, scheme, select))
+    c = Conversion(Iterators.repeated(scheme), scheme, select, skip_first)
+    new = converted(model, c)
+    c.given > 0 || scheme isa Exact || warn_unused(c, scheme)
+    return new
+end
+
+function warn_unused(c::Conversion, scheme)
+    why = c.met == 0 ? "the model has none that xconv finds; it does not look into closures" :
+          c.taken == 0 ? "`select` leaves them all alone" :
+          "the first stays exact, since its input is the data, unless you say skip_first=false"
+    @warn "No convolution keeps $scheme: $why."
 end
 
 function XConv.xconv(model, schemes::AbstractVector{<:Scheme}; select=layer -> true,
                      others::Scheme=all(s -> s isa Exact, schemes) ? Exact() : Quantize(8))
-    c = Conversion(schemes, others, select)
+    c = Conversion(schemes, others, select, false)
     new = converted(model, c)
     left = length(c.convolutions)
     left == 0 || throw(ArgumentError("$(length(schemes)) schemes were given, but the model has " *
@@ -35,6 +47,7 @@ end
 function next_scheme!(c::Conversion)
     isempty(c.convolutions) && throw(ArgumentError(
         "there are more convolutions to convert in the model than schemes were given"))
+    c.given += 1
     return popfirst!(c.convolutions)
 end
 
@@ -57,6 +70,7 @@ convert_inside(node, c) =
     convert_children(node, child -> converted(child, c), (f, n) -> convert_function(f, n, c))
 
 function wrap(layer, c::Conversion, mode)
+    layer isa Convolutions && (c.met += 1)
     c.select(layer) || return layer
     return LowMemory(layer, scheme_for(layer, c), Mode(mode.active))
 end
@@ -64,7 +78,10 @@ end
 # The other layers keep what they keep without any choice.
 scheme_for(layer, c) = Exact()
 scheme_for(::Normalisations, c) = c.others
-scheme_for(::Union{Conv,CrossCor}, c) = next_scheme!(c)
+function scheme_for(::Convolutions, c)
+    c.taken += 1
+    return c.skip_first && c.met == 1 ? Exact() : next_scheme!(c)
+end
 
 """A function of `n` arrays inside a container."""
 function convert_function(f, n, c)

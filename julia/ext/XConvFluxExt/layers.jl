@@ -16,7 +16,9 @@ ChainRulesCore.@non_differentiable computes(::Any...)
 
 # --------------------------------------------------------------- convolutions
 
-function lean(l::Union{Conv,CrossCor}, m, x::AbstractArray)
+const Convolutions = Union{Conv,CrossCor}
+
+function lean(l::Convolutions, m, x::AbstractArray)
     xT = Flux._match_eltype(l, x)
     computes(xT, l.weight) && ndims(x) == ndims(l.weight) || return l(x)
     y = XConv.convolve(xT, l.weight, bias_or_nothing(l.bias), scheme_now(m), nothing, options(l))

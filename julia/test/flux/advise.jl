@@ -46,6 +46,11 @@ quiet_net() = Chain(Conv((3, 3), 1 => 8, relu; pad=1), BatchNorm(8), Conv((3, 3)
     before = loss(trained, x, y)
     @test train_steps!(trained, x, y; steps=15) < before / 2
 
+    # Without the first convolution, the second is not the first.
+    rest = XConv.advise(model, (x, y), loss; budget=10^9, kw..., skip_first=true, select=l -> l !== model[1])
+    @test length(rest) == 1 && rest[1].kept_bytes > 0
+    @test xconv(model, rest; select=l -> l !== model[1])[3].scheme == rest[1].scheme
+
     text = sprint(show, MIME("text/plain"), tight)
     @test occursin("Conv((3, 3), 8 => 8", text) && occursin(string(tight[2].scheme), text)
     err = try

@@ -10,13 +10,40 @@ isconverted(layer) = layer isa XConv.LowMemory
     @test xconv(model, Probe(8); skip_first=false).layers[1].scheme == Probe(8)
     @test converted.layers[3].weight === model.layers[3].weight
 
-    only_pools = xconv(model, Probe(8); select=l -> l isa MaxPool)
+    only_pools = @test_logs (:warn, r"`select` leaves them all") xconv(model, Probe(8); select=l -> l isa MaxPool)
     @test findall(isconverted, collect(only_pools.layers)) == [2, 4, 6]
 
     back = exact(converted)
     @test !any(isconverted, Flux.modules(back))
     @test all(map(===, back.layers, model.layers))
     @test exact(model) === model
+end
+
+@testset "the first convolution is the model's, selected or not" begin
+    model = mnist_net()
+    but_first = l -> l !== model[1]
+    converted = xconv(model, Probe(8); select=but_first)
+    @test converted[1] === model[1]
+    @test converted[3].scheme == converted[5].scheme == Probe(8)
+    but_second = xconv(model, Probe(8); select=l -> l !== model[3])
+    @test but_second[1].scheme == Exact() && but_second[5].scheme == Probe(8)
+    # Once more, on what is converted already; a layer that occurs twice is one.
+    @test xconv(converted, Probe(4); select=but_first)[3].scheme == Probe(4)
+    conv = Conv((3, 3), 1 => 1)
+    @test all(l -> l.scheme == Exact(), xconv(Chain(conv, conv, Conv((3, 3), 1 => 1)), Probe(2))[1:2])
+    schemes = [Quantize(2), Quantize(4)]
+    @test [l.scheme for l in xconv(model, schemes; select=but_first)[[3, 5]]] == schemes
+end
+
+@testset "a scheme that no convolution keeps is told of" begin
+    conv = Conv((3, 3), 3 => 4)
+    @test_logs (:warn, r"Probe\(8\): the first stays exact.*skip_first=false") xconv(conv, Probe(8))
+    @test_logs (:warn, r"Probe\(8\): the first") xconv(Chain(conv, conv), Probe(8))
+    @test_logs (:warn, r"the model has none") xconv(Chain(Dense(2 => 3)), Probe(8))
+    @test_logs (:warn, r"the model has none") xconv(rand(3), Probe(8))
+    @test_logs xconv(conv, Probe(8); skip_first=false)
+    @test_logs xconv(conv, Exact())
+    @test_logs xconv(Chain(conv, Conv((1, 1), 4 => 2)), Probe(8))
 end
 
 @testset "changing r keeps parameters and the optimiser's state" begin
