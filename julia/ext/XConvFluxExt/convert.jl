@@ -123,10 +123,19 @@ function convert_children(node, f, on_function)
         return rebuild(new)
     catch err
         err isa InterruptException && rethrow()
-        name = nameof(typeof(node))
-        @warn "$name does not accept converted layers in its fields; it is left as it is" err
+        warn_refused(node, children, new, err)
         return node
     end
+end
+
+function warn_refused(node, children, new, err)
+    name = nameof(typeof(node))
+    changed = [string(k) for k in keys(children) if new[k] !== children[k]]
+    # What else a constructor may say is the user's own.
+    why = err isa MethodError ? "" : ": " * first(split(sprint(showerror, err), '\n'))
+    @warn "$name is left as it is, since it does not accept converted layers in " *
+        "$(join(changed, ", "))$why. Fields of a concrete type cannot hold them: make the types " *
+        "parameters, as in `struct $name{A} $(changed[1])::A … end`."
 end
 
 map_children(f, children::Union{Tuple,NamedTuple}) = map(f, children)
