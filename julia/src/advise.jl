@@ -64,7 +64,8 @@ advise(x::AbstractArray, dy::AbstractArray, w; budget_bytes=0, max_noise=0, seco
        seed=0, kw...) = advise(x, dy, w, options(w; kw...); budget_bytes=budget_bytes,
     max_noise=max_noise, seconds=seconds, draws=draws, seed=seed)
 advise(args...; kw...) = throw(ArgumentError(
-    "advise takes x, dy and w, or with Flux loaded a model, a batch and a loss"))
+    "advise takes the arrays x and dy and a w, or a Flux model, a batch and a loss; " *
+    (flux_is_loaded() ? "it got $(join(map(typeof, args), ", "))" : "for those " * load_flux())))
 
 function advise(x::AbstractArray{T,M}, dy::AbstractArray, w, o::ConvOptions;
                 budget_bytes=0, max_noise=0, seconds=10, draws=0, seed=0) where {T,M}

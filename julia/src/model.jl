@@ -30,10 +30,21 @@ function Base.getproperty(m::LowMemory, name::Symbol)
     name in (:scheme, :mode) && return getfield(m, name)
     return getproperty(inner(m), name)
 end
+function Base.setproperty!(m::LowMemory, name::Symbol, value)
+    name in (:layer, :scheme, :mode) && throw(ArgumentError(
+        "the $name of a converted layer cannot be set; xconv and exact make another one"))
+    setproperty!(inner(m), name, value)
+    name === :active && (m.mode.active = value)
+    return value
+end
 Base.propertynames(m::LowMemory) = (:layer, :scheme, :mode, propertynames(inner(m))...)
 
 Base.show(io::IO, m::LowMemory) = israndom(m.scheme) ?
-    print(io, "xconv(", m.layer, ", ", m.scheme, ")") : print(io, "xconv(", m.layer, ")")
+    print(io, "xconv(", m.layer, ", ", what_is_kept(m.layer, m.scheme), ")") :
+    print(io, "xconv(", m.layer, ")")
+
+"""What a layer keeps with a scheme, to be printed."""
+what_is_kept(layer, scheme) = scheme
 
 """
     xconv(model, scheme; skip_first=true, select=layer -> true)
@@ -63,8 +74,24 @@ bits.
 Needs Flux to be loaded.
 """
 function xconv(args...; kw...)
-    throw(ArgumentError("xconv takes a Flux model and a scheme, as in " *
-                        "xconv(model, Probe(64)), with Flux loaded"))
+    throw(ArgumentError("xconv takes a Flux model and a scheme, as in xconv(model, Quantize(2)); " *
+                        what_is_wrong(args...)))
+end
+
+"""Whether the methods for Flux are there."""
+flux_is_loaded() =
+    isdefined(Base, :get_extension) && Base.get_extension(@__MODULE__, :XConvFluxExt) !== nothing
+load_flux() = "load Flux first, with `using Flux`"
+
+function what_is_wrong(args...)
+    flux_is_loaded() || return load_flux()
+    return "it got $(length(args)) arguments"
+end
+function what_is_wrong(model, scheme)
+    model isa Scheme && return "the model comes first, before the $(typeof(model))"
+    scheme isa Type{<:Scheme} && return "a scheme has arguments: $scheme is a type"
+    flux_is_loaded() || return load_flux()
+    return "the second argument is a $(typeof(scheme))"
 end
 
 """
@@ -73,7 +100,8 @@ end
 The model as it was before [`xconv`](@ref); parameters are shared.
 """
 function exact(args...)
-    throw(ArgumentError("exact takes a Flux model, with Flux loaded"))
+    throw(ArgumentError("exact takes a Flux model; " *
+        (flux_is_loaded() ? "it got $(length(args)) arguments" : load_flux())))
 end
 
 """
@@ -84,5 +112,6 @@ conversion, and return them as a vector of named tuples. They are measured: the
 pullbacks are made and walked. Needs Flux to be loaded.
 """
 function memory_report(args...; kw...)
-    throw(ArgumentError("memory_report takes a Flux model and an input, with Flux loaded"))
+    throw(ArgumentError("memory_report takes a Flux model and an input, after an IO or not; " *
+        (flux_is_loaded() ? "it got $(join(map(typeof, args), ", "))" : load_flux())))
 end

@@ -54,3 +54,18 @@ end
     @test (d.projection, d.distribution, d.probes, d.deflate_mean, d.bits, d.group) ==
           (XConv.XCONV_IDENTITY, 0, 0, 0, 1, 0)
 end
+
+@testset "Flux is asked for where it is missing" begin
+    said(f, args...) = try
+        f(args...)
+    catch err
+        err isa ArgumentError ? err.msg : rethrow()
+    end
+    if !XConv.flux_is_loaded()
+        @test all(f -> occursin("using Flux", said(f, 1)), (xconv, exact, memory_report, XConv.advise))
+        @test occursin("using Flux", said(xconv, 1, Quantize(2)))
+    end
+    # Loaded or not, these are wrong.
+    @test endswith(said(xconv, 1, Probe), "Probe is a type")
+    @test endswith(said(xconv, Quantize(2), 1), "the model comes first, before the Quantize")
+end

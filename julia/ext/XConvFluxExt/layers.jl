@@ -71,6 +71,8 @@ ChainRulesCore.@non_differentiable may_copy(::Any)
 
 const Normalisations = Union{BatchNorm,InstanceNorm,GroupNorm,LayerNorm}
 
+XConv.what_is_kept(::Normalisations, scheme::Scheme) = "$(8sizeof(packed_type(scheme))) bits"
+
 function lean(l::Union{BatchNorm,InstanceNorm,GroupNorm}, m, x::AbstractArray)
     uses_own_statistics(l, x) && computes(x) && has_channels(l, x) || return l(x)
     return activate!(l.λ, normalised(l, scheme_now(m), x, l.γ, l.β))

@@ -128,6 +128,47 @@ end
     @test converted.layers[1].mode.active === nothing
 end
 
+@testset "settings of the layer are those of the wrapper" begin
+    converted = xconv(Chain(Conv((3, 3), 1 => 2), BatchNorm(2), Dropout(0.5)), Exact())
+    converted[2].active = true
+    @test converted[2].layer.active === true && converted[2].mode.active === true
+    @test converted[2].active === true
+    converted[2].active = nothing
+    @test converted[2].layer.active === nothing && converted[2].mode.active === nothing
+    converted[2].momentum = 0.5
+    @test converted[2].layer.momentum === 0.5f0
+    converted[3].active = false
+    @test converted[3](ones(3)) == ones(3)
+    @test_throws ArgumentError converted[2].scheme = Probe(2)
+    @test_throws Exception converted[1].active = true           # Conv has none
+    @test converted[1].mode.active === nothing
+end
+
+@testset "printed is what is kept" begin
+    bn = BatchNorm(16, relu)
+    @test repr(XConv.LowMemory(bn, Quantize(2))) == "xconv(BatchNorm(16, relu), 8 bits)"
+    @test repr(XConv.LowMemory(bn, Probe(4; bits=2))) == "xconv(BatchNorm(16, relu), 8 bits)"
+    @test repr(XConv.LowMemory(bn, Probe(4))) == "xconv(BatchNorm(16, relu), 16 bits)"
+    @test repr(XConv.LowMemory(bn, Exact())) == "xconv(BatchNorm(16, relu))"
+end
+
+@testset "arguments that are none" begin
+    conv = Conv((3, 3), 1 => 2)
+    said(args...) = try
+        xconv(args...)
+    catch err
+        err isa ArgumentError ? err.msg : rethrow()
+    end
+    @test endswith(said(conv, 2), "the second argument is a Int64")
+    @test endswith(said(conv, Probe), "a scheme has arguments: Probe is a type")
+    @test endswith(said(Quantize(2), conv), "the model comes first, before the Quantize")
+    @test endswith(said(conv), "it got 1 arguments")
+    @test !any(a -> occursin("using Flux", said(a...)), [(conv, 2), (conv, Probe), (Quantize(2), conv), ()])
+    @test_throws ArgumentError exact(conv, conv)
+    @test_throws r"it got Int64" memory_report(2)
+    @test_throws r"it got Int64" XConv.advise(2)
+end
+
 @testset "save and load" begin
     converted = xconv(mnist_net(), Probe(5))
     file = tempname()
