@@ -69,10 +69,25 @@ function PoolDesc(T::Type, xsize::NTuple{M,Int}, k::NTuple{N,Integer}; pad=0, st
     M == N + 2 && 1 <= N <= 3 || throw(DimensionMismatch(
         "a window over $N axes needs x of rank $(N + 2) (3, 4 or 5), got size $xsize"))
     pad_begin, pad_end = split_pad(Val(N), pad)
+    moves = per_axis(Val(N), stride, "stride")
+    in_size = ntuple(i -> xsize[i], Val(N))
+    check_moves(moves, pad_begin, pad_end)
+    all(>=(1), k) || throw(ArgumentError("the window must be at least 1 along every axis, got $k"))
+    check_fits("a window", k, map(one, k), k, in_size, pad_begin, pad_end)
+    check_windows(k, moves, in_size, pad_begin, pad_end)
     return PoolDesc(sizeof(PoolDesc), N, dtype(T), xsize[M], xsize[M-1],
-        to_library(ntuple(i -> xsize[i], Val(N))), to_library(k),
-        to_library(per_axis(Val(N), stride, "stride")), to_library(pad_begin),
+        to_library(in_size), to_library(k), to_library(moves), to_library(pad_begin),
         to_library(pad_end))
+end
+
+"""Throw if the first or the last window holds padding only: it has no maximum."""
+function check_windows(k, stride, in_size, pad_begin, pad_end)
+    last_start = (in_size .+ pad_begin .+ pad_end .- k) .÷ stride .* stride
+    empty = (pad_begin .>= k) .| (last_start .>= in_size .+ pad_begin)
+    any(empty) || return nothing
+    d = findfirst(empty)
+    throw(ArgumentError("pad = ($(pad_begin[d]), $(pad_end[d])) along dimension $d leaves a window " *
+        "of size $k nothing but padding"))
 end
 
 function query(desc::PoolDesc, what::Int32)

@@ -74,10 +74,35 @@ function ConvDesc(T::Type, xsize::NTuple{M,Int}, wsize::NTuple{M,Int},
         throw(DimensionMismatch("x and w must not be empty, got sizes $xsize and $wsize"))
     in_size = ntuple(i -> xsize[i], Val(N))
     kernel = ntuple(i -> wsize[i], Val(N))
+    check_moves(o.stride, o.pad_begin, o.pad_end)
+    all(>=(1), o.dilation) ||
+        throw(ArgumentError("dilation must be at least 1 along every axis, got $(o.dilation)"))
+    extent = o.dilation .* (kernel .- 1) .+ 1
+    check_fits("w", wsize, o.dilation, extent, in_size, o.pad_begin, o.pad_end)
     return ConvDesc(sizeof(ConvDesc), N, dtype(T), !o.flipped, o.float32_dw,
         xsize[M], xsize[M-1], wsize[M], o.groups,
         to_library(in_size), to_library(kernel), to_library(o.stride), to_library(o.dilation),
         to_library(o.pad_begin), to_library(o.pad_end))
 end
+
+# The library refuses these as well, in its own names and in its own order of the axes.
+function check_moves(stride, pad_begin, pad_end)
+    all(>=(1), stride) ||
+        throw(ArgumentError("stride must be at least 1 along every axis, got $stride"))
+    all(>=(0), pad_begin) && all(>=(0), pad_end) || throw(ArgumentError("pad must not be negative, " *
+        "got (begin, end) = $(join(zip(pad_begin, pad_end), ", ")) along the axes"))
+    return nothing
+end
+
+"""Throw unless the window `name` fits into the padded image at least once."""
+function check_fits(name, size, dilation, extent, in_size, pad_begin, pad_end)
+    padded = in_size .+ pad_begin .+ pad_end
+    all(extent .<= padded) && return nothing
+    d = findfirst(extent .> padded)
+    dilated = all(==(1), dilation) ? "" : " with dilation=$dilation"
+    throw(DimensionMismatch("$name of size $size$dilated is larger than x along dimension $d: " *
+        "it covers $(extent[d]), and the padded x has $(padded[d])"))
+end
+
 ConvDesc(T::Type, xsize::Tuple, wsize::Tuple, ::ConvOptions) = throw(DimensionMismatch(
     "x and w must have the same rank, 3, 4 or 5; got sizes $xsize and $wsize"))

@@ -48,5 +48,20 @@ end
 @testset "max pooling refuses" begin
     x = zeros(Float32, 6, 6, 2, 2)
     @test_throws DimensionMismatch XConv.maxpool(x, (2,))
-    @test_throws XConv.XConvError XConv.maxpool(x, (7, 7))
+    said(k; kw...) = said_by(() -> XConv.maxpool(x, k; kw...))
+    @test said((2, 7)) == "a window of size (2, 7) is larger than x along dimension 2: it covers 7, and the padded x has 6"
+    @test occursin("at least 1", said((0, 2))) && occursin("(0, 2)", said((0, 2)))
+    @test occursin("stride", said((2, 2); stride=(1, 0)))
+    @test occursin("(0, 0), (0, -1)", said((2, 2); pad=(0, 0, 0, -1)))
+    @test occursin("(2, 0) along dimension 1", said((2, 2); pad=(2, 0, 0, 0)))
+    @test occursin("(0, 2) along dimension 2", said((2, 2); pad=(0, 0, 0, 2)))
+    @test size(first(XConv.maxpool(x, (2, 2); pad=(1, 1, 0, 1)))) == (4, 3, 2, 2)
+    # The library's check of the same, for windows that just are allowed and just not.
+    for k in 1:4, stride in 1:4, low in 0:4, high in 0:4, n in 1:4
+        desc() = XConv.PoolDesc(Float32, (n, 1, 1), (k,); pad=(low, high), stride=stride)
+        allowed = said_by(desc) === nothing
+        raw = XConv.PoolDesc(sizeof(XConv.PoolDesc), 1, XConv.XCONV_F32, 1, 1, (n, 0, 0), (k, 0, 0),
+            (stride, 0, 0), (low, 0, 0), (high, 0, 0))
+        @test allowed == (said_by(() -> XConv.query(raw, XConv.XCONV_POOL_INDEX_BYTES)) === nothing)
+    end
 end

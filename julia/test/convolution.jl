@@ -177,13 +177,28 @@ end
 
     # What only the library can know comes back as its status and its words.
     err = try
-        XConv.conv(x, w; stride=0)
+        XConv.relu!(ones(3); negative_slope=0.1, ceiling=6)
     catch e
         e
     end
     @test err isa XConv.XConvError
     @test err.status === :XCONV_INVALID_ARGUMENT
-    @test occursin("stride", err.message)
+    @test occursin("ceiling", err.message)
     @test occursin("XCONV_INVALID_ARGUMENT", sprint(showerror, err))
-    @test_throws XConv.XConvError XConv.conv(x, zeros(Float32, 9, 9, 4, 2))
+end
+
+@testset "geometry is refused in Julia's words" begin
+    x, w = zeros(Float32, 8, 9, 3, 2), zeros(Float32, 3, 3, 3, 4)
+    said(w=w; kw...) = said_by(() -> XConv.conv(x, w; kw...))
+    @test said(zeros(Float32, 3, 33, 3, 4)) == "w of size (3, 33, 3, 4) is larger than x along " *
+        "dimension 2: it covers 33, and the padded x has 9"
+    @test said(zeros(Float32, 11, 3, 3, 4); pad=(1, 0, 0, 0)) == "w of size (11, 3, 3, 4) is larger " *
+        "than x along dimension 1: it covers 11, and the padded x has 9"
+    @test said(; dilation=(1, 5)) == "w of size (3, 3, 3, 4) with dilation=(1, 5) is larger than x " *
+        "along dimension 2: it covers 11, and the padded x has 9"
+    @test said(; pad=(0, 0, -1, 0)) == "pad must not be negative, got (begin, end) = (0, 0), (-1, 0) along the axes"
+    @test said(; pad=-1) == "pad must not be negative, got (begin, end) = (-1, -1), (-1, -1) along the axes"
+    @test said(; stride=(1, 0)) == "stride must be at least 1 along every axis, got (1, 0)"
+    @test said(; dilation=0) == "dilation must be at least 1 along every axis, got (0, 0)"
+    @test size(XConv.conv(x, zeros(Float32, 9, 9, 3, 4); pad=(0, 1, 0, 0))) == (1, 1, 4, 2)
 end

@@ -20,6 +20,14 @@ function cuda_missing()
     return nothing
 end
 
+"""The words of the error that `f()` throws, or nothing when it does not."""
+said_by(f) = try
+    f()
+    nothing
+catch err
+    err isa XConv.XConvError ? err.message : err.msg
+end
+
 run_all() = @testset "XConv" begin
     include("oracle.jl")
     for part in ("header", "library", "schemes", "convolution", "devices", "halves", "plans", "companions", "legacy",
