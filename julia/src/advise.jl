@@ -102,8 +102,8 @@ end
     ModelAdvice
 
 A scheme for every convolution of a model, from [`XConv.advise`](@ref): a vector of named
-tuples with the bytes each keeps and its relative variance. `other_bytes` is what the rest
-of the network keeps.
+tuples with the layer's path and description, the bytes it keeps and its relative variance.
+`other_bytes` is what the rest of the network keeps.
 """
 struct ModelAdvice <: AdviceTable{LayerRow}
     rows::Vector{LayerRow}

@@ -105,11 +105,12 @@ function exact(args...)
 end
 
 """
-    memory_report([io], model, x; scheme=Probe(64))
+    memory_report([io], model, x; scheme=Quantize(2))
 
 Print, layer by layer, the bytes kept for the backward pass before and after
 conversion, and return them as a vector of named tuples. They are measured: the
-pullbacks are made and walked. Needs Flux to be loaded.
+pullbacks are made and walked. A layer's name starts with its path, `model[3][1]`, as it
+is indexed. Needs Flux to be loaded.
 """
 function memory_report(args...; kw...)
     throw(ArgumentError("memory_report takes a Flux model and an input, after an IO or not; " *

@@ -47,7 +47,7 @@ function XConv.advise(model, batch, loss; budget::Integer, seconds::Real=60, dra
         arguments = batch isa Tuple ? batch : (batch,)
         measured = XConv.xconv(copied, measures; select=again(selected))
         Zygote.gradient(m -> loss(m, arguments...), measured)
-        return choose(map(m -> layer_of(m, measured), measures), map(m -> choices_of(m.calls), measures),
+        return choose(names_of(measures, measured), map(m -> choices_of(m.calls), measures),
             copied, arguments, loss, selected, budget)
     finally
         copy!(Random.default_rng(), state)
@@ -66,8 +66,20 @@ end
 again(answers) = (left = Iterators.Stateful(answers); layer -> popfirst!(left))
 
 is_convolution(m) = m isa LowMemory && m.layer isa Convolutions
-layer_of(measure, model) =
-    only(m.layer for m in Flux.modules(model) if is_convolution(m) && m.scheme === measure)
+
+"""Path and description of the layer of each measure, as in a memory report."""
+function names_of(measures, model)
+    names = IdDict{Any,String}(m.scheme => string(m.layer) for m in Flux.modules(model) if is_convolution(m))
+    found = Set{Any}()
+    map_layers(model, "model") do path, l
+        if is_convolution(l) && !(l.scheme in found)
+            push!(found, l.scheme)
+            names[l.scheme] = "$path $(l.layer)"
+        end
+        return l
+    end
+    return map(m -> names[m], measures)
+end
 
 # ------------------------------------------------------------- choices of one layer
 
@@ -104,7 +116,7 @@ const OTHERS = Quantize(8)
 
 """What the rest of the network keeps whatever the convolutions keep, then the best use of
 what the budget leaves."""
-function choose(layers, choices, model, arguments, loss, selected, budget)
+function choose(names, choices, model, arguments, loss, selected, budget)
     least = [first(c).scheme for c in choices]
     fixed = kept_in_loss(XConv.xconv(model, least; select=again(selected), others=OTHERS), arguments, loss) -
             sum(c -> first(c).bytes, choices)
@@ -112,8 +124,8 @@ function choose(layers, choices, model, arguments, loss, selected, budget)
     smallest <= budget || throw(ArgumentError("budget = $budget bytes: the least this model can " *
         "keep for the backward pass is $smallest, of which convolutions take $(smallest - fixed)"))
     picked = knapsack(choices, budget - fixed)
-    return XConv.ModelAdvice([(layer=string(l), scheme=c.scheme, kept_bytes=c.bytes, noise=c.noise)
-                              for (l, c) in zip(layers, picked)], fixed, Int(budget))
+    return XConv.ModelAdvice([(layer=name, scheme=c.scheme, kept_bytes=c.bytes, noise=c.noise)
+                              for (name, c) in zip(names, picked)], fixed, Int(budget))
 end
 
 function kept_in_loss(model, arguments, loss)

@@ -13,21 +13,29 @@ function (r::Recorder)(xs...)
 end
 
 """The model with a recorder around every layer."""
-function recording(node, path, calls)
-    islayer(node) && return Recorder(path, node, calls)
+recording(model, calls) = map_layers((path, layer) -> Recorder(path, layer, calls), model, "model")
+
+"""The model with `f(path, layer)` for every layer."""
+function map_layers(f, node, path)
+    islayer(node) && return f(path, node)
     inner = node isa LowMemory ? node.layer : node
     children, rebuild = Functors.functor(inner)
-    new = record_children(children, path, calls)
-    return rebuild(new)
+    new = map_layers_in(f, children, path)
+    try
+        return rebuild(new)
+    catch err
+        err isa InterruptException && rethrow()
+        return f(path, node)    # whose fields take only what they hold is one layer
+    end
 end
 
-record_children(children::NamedTuple, path, calls) = NamedTuple{keys(children)}(
-    map(k -> recording(children[k], join_path(path, k), calls), keys(children)))
-record_children(children::Tuple, path, calls) =
-    ntuple(i -> recording(children[i], join_path(path, i), calls), length(children))
-record_children(children::AbstractVector, path, calls) =
-    Any[recording(c, join_path(path, i), calls) for (i, c) in enumerate(children)]
-record_children(children, path, calls) = children
+map_layers_in(f, children::NamedTuple, path) = NamedTuple{keys(children)}(
+    map(k -> map_layers(f, children[k], join_path(path, k)), keys(children)))
+map_layers_in(f, children::Tuple, path) =
+    ntuple(i -> map_layers(f, children[i], join_path(path, i)), length(children))
+map_layers_in(f, children::AbstractVector, path) =
+    Any[map_layers(f, c, join_path(path, i)) for (i, c) in enumerate(children)]
+map_layers_in(f, children, path) = children
 
 # Chain(layers=(a, b)) is written Chain[1], Chain[2], as it is indexed.
 join_path(path, k::Symbol) = k === :layers ? path : "$path.$k"
@@ -56,7 +64,7 @@ end
 
 XConv.memory_report(model, x; kw...) = XConv.memory_report(stdout, model, x; kw...)
 
-function XConv.memory_report(io::IO, model, x; scheme::Scheme=XConv.Probe(64),
+function XConv.memory_report(io::IO, model, x; scheme::Scheme=Quantize(2),
                              progress::Bool=stderr isa Base.TTY)
     # Passes move running statistics and the generator: those of the caller stay.
     state = copy(Random.default_rng())
@@ -84,7 +92,7 @@ end
 
 function layer_rows(model, x, progress)
     calls = Any[]
-    recording(model, "model", calls)(x)
+    recording(model, calls)(x)
     rows = NamedTuple{(:layer, :input, :before, :after),Tuple{String,Int,Int,Int}}[]
     bar = XConv.ProgressBar(length(calls); on=progress)
     for call in calls
@@ -101,7 +109,7 @@ sizeof_arrays(xs) = XConv.kept_bytes(xs)
 
 function print_report(io, rows, total)
     width = maximum(r -> length(r.layer), [rows; total])
-    width = clamp(width, 11, 60)
+    width = clamp(width, 11, max(60, maximum(r -> path_length(r.layer), [rows; total]) + 2))
     println(io, rpad("layer", width), lpad("input", 13), lpad("before", 13), lpad("after", 13),
         lpad("ratio", 8))
     for row in [rows; total]
@@ -114,6 +122,13 @@ function print_report(io, rows, total)
         "in the whole model\narrays held by two layers count once, the data not at all.")
 end
 
-shorten(text, width) = length(text) <= width ? text : "…" * last(text, width - 1)
+"""Without the middle of what follows the path: the layer's kind and its scheme stay."""
+function shorten(text, width)
+    length(text) <= width && return text
+    tail = (width - path_length(text)) ÷ 2
+    return first(text, width - tail - 1) * "…" * last(text, tail)
+end
+path_length(text) = length(first(split(text, ' ')))
+
 ratio(row) = row.after == row.before ? "=" : row.after == 0 ? "all" :
              string(round(row.before / row.after; digits=1))

@@ -49,6 +49,8 @@ quiet_net() = Chain(Conv((3, 3), 1 => 8, relu; pad=1), BatchNorm(8), Conv((3, 3)
     # Without the first convolution, the second is not the first.
     rest = XConv.advise(model, (x, y), loss; budget=10^9, kw..., skip_first=true, select=l -> l !== model[1])
     @test length(rest) == 1 && rest[1].kept_bytes > 0
+    @test startswith(rest[1].layer, "model[3] Conv(")
+    @test [first(split(r.layer, ' ')) for r in generous] == ["model[1]", "model[3]"]
     @test xconv(model, rest; select=l -> l !== model[1])[3].scheme == rest[1].scheme
 
     text = sprint(show, MIME("text/plain"), tight)

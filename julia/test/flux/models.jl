@@ -36,6 +36,13 @@ end
 Flux.@layer TwoPaths
 (m::TwoPaths)(x) = m.left(x) .+ m.right(x)
 
+"""One whose field takes no other layer."""
+struct OnlyConv
+    conv::Conv
+end
+Flux.@layer OnlyConv
+(m::OnlyConv)(x) = m.conv(x)
+
 """Gradient of a scalar of the output with respect to the model, arrays only."""
 function model_gradient(model, x; weights=nothing)
     y, back = Zygote.pullback((m, x) -> m(x), model, x)

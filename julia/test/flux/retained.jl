@@ -122,10 +122,26 @@ end
     @test rows[2].after < rows[2].before / 10
     @test rows[8].before == rows[8].after          # Dense keeps its input
     @test (rows[end].before, rows[end].after) == whole(model, Probe(8), x)
+    @test occursin(r"^model\[3\] xconv"m, text)
     bn = Flux.testmode!(Chain(Conv((3, 3), 1 => 2), BatchNorm(2)))
     μ = copy(bn[2].μ)
     memory_report(IOBuffer(), bn, x)
     @test bn[2].μ == μ && bn[2].active === false    # looking changes nothing
     nested = memory_report(IOBuffer(), xconv(resnet18(4), Probe(2)), randn(Float32, 8, 8, 3, 2))
     @test count(r -> occursin("Conv(", r.layer), nested) == 20
+
+    # What does not fit is taken out of the description: path, kind and scheme stay.
+    x3 = randn(Float32, 8, 8, 3, 2)
+    scheme = Probe(16; projection=:independent, mean=true, bits=2)
+    memory_report(io, Chain(conv=Chain(Conv((1, 1), 3 => 2), Conv((3, 3), 2 => 4, leakyrelu; pad=1))),
+        x3; scheme)
+    @test occursin(r"^model\.conv\[2\] xconv\(Conv.*….*mean=true, bits=2\)\) "m, String(take!(io)))
+    far = "model." * "x"^80
+    @test FluxExt.shorten("$far Conv((3, 3), 1 => 1)", length(far) + 2) == "$far…)"
+    # Quantize(2) unless told, and structs that take no recorders inside.
+    rigid = Chain(Conv((1, 1), 3 => 2), OnlyConv(Conv((3, 3), 2 => 2)))
+    rows = @test_logs (:warn, r"OnlyConv") memory_report(io, rigid, x3)
+    @test startswith(rows[2].layer, "model[2] OnlyConv") && rows[2].before > 0
+    memory_report(io, mnist_net(), x)
+    @test occursin("Quantize(2)", String(take!(io)))
 end
