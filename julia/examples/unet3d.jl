@@ -7,13 +7,13 @@ using XConv
 const HELP = """
     julia examples/unet3d.jl [options]
 
-    --scheme S   what convolutions keep [Probe(64)]
+    --scheme S   what convolutions keep [Quantize(2)]
     --size N     voxels per axis [24]
     --batch N    [2]
     --width N    channels of the first level [8]
     --steps N    [40]
 """
-const DEFAULTS = Dict("scheme" => "Probe(64)", "size" => "24", "batch" => "2", "width" => "8",
+const DEFAULTS = Dict("scheme" => "Quantize(2)", "size" => "24", "batch" => "2", "width" => "8",
     "steps" => "40")
 
 function options(args)

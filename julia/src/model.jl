@@ -51,8 +51,9 @@ what_is_kept(layer, scheme) = scheme
 
 The model with every layer that can keep less for the backward pass replaced by one
 that does: convolutions keep what `scheme` says of their input, activations a bit,
-max pooling the winner's place, and so on. Parameters are shared, not copied; the
-optimiser's state goes on.
+max pooling the winner's place, and so on. `Quantize(2)` is the scheme to start with, and
+`Probe(32; projection=:independent, mean=true, bits=2)` where that keeps too much.
+Parameters are shared, not copied; the optimiser's state goes on.
 
 The first convolution stays exact unless `skip_first=false`, since its input is the
 data, which is in memory anyway. First is the one that a walk through the model meets
