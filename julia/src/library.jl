@@ -40,9 +40,17 @@ function candidates()
     end
     any(c -> c.origin == "build tree", list) || push!(list, Candidate("build tree",
         joinpath(repository(), "build", "capi", "libxconv.$(Libdl.dlext)"), false))
-    push!(list, Candidate("system loader", "libxconv.$(Libdl.dlext).$(ABI_VERSION.major)", false))
+    push!(list, Candidate("system loader", soname(ABI_VERSION), false))
     push!(list, Candidate("system loader", "libxconv", false))
     return list
+end
+
+"""What the library's releases with the ABI of `v` are called: before 1.0 each minor
+version is an ABI of its own."""
+function soname(v::VersionNumber)
+    compatible_with = v.major == 0 ? "0.$(v.minor)" : "$(v.major)"
+    Sys.isapple() && return "libxconv.$compatible_with.dylib"
+    return "libxconv.$(Libdl.dlext).$compatible_with"
 end
 
 """The string preference `key` of this package, or nothing. Julia before 1.6 has
@@ -94,16 +102,22 @@ end
 function open_first(list)
     tried = String[]
     for c in list
-        handle = try
-            Libdl.dlopen(c.path)
-        catch err
-            push!(tried, "  $(c.origin): $(dlopen_reason(err))")
-            c.explicit && break
-            continue
-        end
-        return handle, Libdl.dlpath(handle)
+        handle, reason = open_one(c.path)
+        handle === nothing || return handle, Libdl.dlpath(handle)
+        push!(tried, "  $(c.origin): $reason")
+        c.explicit && break
     end
     throw(LibraryError("libxconv was not found. Tried\n" * join(tried, "\n") * "\n" * HELP))
+end
+
+"""Handle and nothing, or nothing and why not. A function of its own, since Julia 1.5 ends
+a loop too early that goes on from inside a `catch`."""
+function open_one(path)
+    try
+        return Libdl.dlopen(path), nothing
+    catch err
+        return nothing, dlopen_reason(err)
+    end
 end
 
 """The loader's own words, which follow Julia's first line."""

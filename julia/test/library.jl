@@ -55,3 +55,24 @@ end
     @test issorted(map(k -> findfirst(==(k), order), kinds))
     @test "build tree" in kinds && "system loader" in kinds
 end
+
+@testset "every candidate is tried" begin
+    candidate(path, explicit=false) = XConv.Candidate("here", path, explicit)
+    missing_path(i) = joinpath(tempdir(), "no", "$i.so")
+    for others in 0:4
+        missing_ones = [candidate(missing_path(i)) for i in 1:others]
+        handle, path = XConv.open_first([missing_ones; candidate(XConv.library_location[])])
+        @test handle != C_NULL && realpath(path) == realpath(XConv.library_location[])
+        text = said_by(() -> XConv.open_first([missing_ones; candidate(missing_path("last"), true);
+                                               candidate(XConv.library_location[])]))
+        @test all(i -> occursin(missing_path(i), text), [1:others; "last"])
+    end
+end
+
+@testset "names of the system's library" begin
+    @test occursin(r"libxconv.*\.0\.7(\.|$)", XConv.soname(v"0.7.3"))
+    @test occursin(r"libxconv.*\.2(\.|$)", XConv.soname(v"2.7.3"))
+    # What the build calls it, where this is the build's library.
+    built = realpath(XConv.library_location[])
+    Sys.islinux() && @test startswith(basename(built), XConv.soname(XConv.ABI_VERSION))
+end

@@ -25,7 +25,7 @@ said_by(f) = try
     f()
     nothing
 catch err
-    err isa XConv.XConvError ? err.message : err.msg
+    err isa Union{XConv.XConvError,XConv.LibraryError} ? err.message : err.msg
 end
 
 run_all() = @testset "XConv" begin
