@@ -20,7 +20,11 @@ function(xconv_add_simd_variants target source)
         endif()
     endif()
     get_filename_component(name ${source} NAME_WE)
-    foreach(variant IN LISTS variants)
+    # The most modest first: of an inline function that several copies define, the linker
+    # takes the first, and that must run anywhere.
+    set(in_link_order ${variants})
+    list(REVERSE in_link_order)
+    foreach(variant IN LISTS in_link_order)
         set(copy ${CMAKE_CURRENT_BINARY_DIR}/${name}_${variant}.cpp)
         file(GENERATE OUTPUT ${copy}
             CONTENT "#define XCONV_SIMD ${variant}\n#include \"${CMAKE_CURRENT_SOURCE_DIR}/${source}\"\n")

@@ -4,6 +4,7 @@
 #include "cpu/combine_split.hpp"
 #include "cpu/deflation.hpp"
 #include "cpu/mix.hpp"
+#include "cpu/signs.hpp"
 #include "cpu/tile_ones.hpp"
 
 namespace xconv::cpu {
@@ -79,9 +80,11 @@ void combine_lines(const ProbeOps &ops, const ConvGeometry &g, const LineTiles &
 void ProbeOps::combine(Dtype dtype, ConstMatrix coefficients, ConstMatrix in, Runs columns,
                        Matrix out) const
 {
-    if (combines_on_units(dtype, out.rows)) {
-        combine_split(threads, {dtype, coefficients, in}, columns, out);
-        return;
+    if constexpr (signs::kCompiled) {
+        if (combines_on_units(dtype, out.rows)) {
+            combine_split(threads, {dtype, coefficients, in}, columns, out);
+            return;
+        }
     }
     with_tensor_type(dtype, [&](auto tag) {
         using In = typename decltype(tag)::type;
@@ -107,10 +110,12 @@ void ProbeOps::combine_and_sum(const ConvGeometry &g, Interval places, ConstMatr
         return;
     }
     const ConstMatrix in{dy, g.batch, g.y_sample(), g.y_sample()};
-    if (on_units) {
-        combine_split_and_sum(*simd, threads, g, tiles, meetings, coefficients, dy, out,
-                              static_cast<float *>(ones));
-        return;
+    if constexpr (signs::kCompiled) {
+        if (on_units) {
+            combine_split_and_sum(*simd, threads, g, tiles, meetings, coefficients, dy, out,
+                                  static_cast<float *>(ones));
+            return;
+        }
     }
     with_tensor_type(g.dtype, [&](auto tag) {
         using In = typename decltype(tag)::type;

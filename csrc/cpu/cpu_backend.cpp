@@ -50,13 +50,15 @@ class CpuBackend final : public Backend {
                                          Distribution distribution) const override
     {
         ProbeCosts costs;
-        if (probes_.matrix_units && geometry.dtype == Dtype::f32 &&
-            distribution == Distribution::rademacher) {
-            costs.product = 0.25;
-            costs.draw = 2;
-            if (takes_signs(geometry)) {
-                costs.filter = 0.6;
-                costs.channel_block = 16;
+        if constexpr (signs::kCompiled) {
+            if (probes_.matrix_units && geometry.dtype == Dtype::f32 &&
+                distribution == Distribution::rademacher) {
+                costs.product = 0.25;
+                costs.draw = 2;
+                if (takes_signs(geometry)) {
+                    costs.filter = 0.6;
+                    costs.channel_block = 16;
+                }
             }
         }
         return costs;
@@ -65,9 +67,12 @@ class CpuBackend final : public Backend {
     probe_filter(const ConvGeometry &geometry, Distribution distribution,
                  int64_t workspace_limit) const override
     {
-        return distribution == Distribution::rademacher
-                   ? make_sign_filter(geometry, workspace_limit, threads_, best_simd_variant())
-                   : nullptr;
+        if constexpr (signs::kCompiled) {
+            if (distribution == Distribution::rademacher) {
+                return make_sign_filter(geometry, workspace_limit, threads_, best_simd_variant());
+            }
+        }
+        return nullptr;
     }
     void backward_bias(const ConvGeometry &geometry, const void *dy, double beta, Dtype db_dtype,
                        void *db) const override

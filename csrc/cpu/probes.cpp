@@ -8,6 +8,7 @@
 #include "cpu/mix.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/probes_signs.hpp"
+#include "cpu/signs.hpp"
 #include "cpu/tiling.hpp"
 
 namespace xconv::cpu {
@@ -51,9 +52,11 @@ void ProbeOps::draw(Dtype dtype, const Probes &probes, Runs rows, Matrix out) co
 void ProbeOps::expand(Dtype dtype, const Probes &probes, Runs rows, ConstMatrix coefficients,
                       const RunConstants *constants, Matrix out) const
 {
-    if (has_signs(dtype, probes)) {
-        expand_signs(simd->draw_bits, threads, probes, rows, coefficients, constants, out);
-        return;
+    if constexpr (signs::kCompiled) {
+        if (has_signs(dtype, probes)) {
+            expand_signs(simd->draw_bits, threads, probes, rows, coefficients, constants, out);
+            return;
+        }
     }
     with_type(dtype, [&](auto tag) {
         using T = typename decltype(tag)::type;

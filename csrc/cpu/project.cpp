@@ -156,18 +156,23 @@ int64_t project_workspace(Dtype dtype, int64_t rows, int64_t length, int64_t col
     arena.take(ChannelSums::bytes(rows, length, channel, kSegment));
     arena.take(checked_mul(checked_mul(segments, rows, "sketch"), at_once, "sketch") *
                element_bytes(compute_dtype(dtype)));
-    return compute_dtype(dtype) == Dtype::f32 && signs::available()
-               ? std::max(arena.used(), project_signs_workspace(rows, length, columns, channel))
-               : arena.used();
+    if constexpr (signs::kCompiled) {
+        if (compute_dtype(dtype) == Dtype::f32 && signs::available()) {
+            return std::max(arena.used(), project_signs_workspace(rows, length, columns, channel));
+        }
+    }
+    return arena.used();
 }
 
 void ProbeOps::project(Dtype dtype, const Probes &probes, ConstMatrix x, Matrix out,
                        const ChannelMeans *means, void *workspace) const
 {
-    // However many: more probes only extend a sketch.
-    if (has_signs(compute_dtype(dtype), probes)) {
-        project_signs(*simd, threads, dtype, probes, x, out, means, workspace);
-        return;
+    if constexpr (signs::kCompiled) {
+        // However many: more probes only extend a sketch.
+        if (has_signs(compute_dtype(dtype), probes)) {
+            project_signs(*simd, threads, dtype, probes, x, out, means, workspace);
+            return;
+        }
     }
     with_tensor_type(dtype, [&](auto tag) {
         using In = typename decltype(tag)::type;

@@ -26,9 +26,12 @@ inline constexpr int64_t kPairedTile = kDepth / 2 * kLanes;
 inline constexpr int64_t kSumTile = kLanes * kLanes;
 
 #if XCONV_WITH_AMX
+inline constexpr bool kCompiled = true;
 /// Whether processor and system have the units. Asks the system for them, once.
 bool available();
 #else
+/// Nothing that works on the units is part of the library: callers ask with if constexpr.
+inline constexpr bool kCompiled = false;
 constexpr bool available() { return false; }
 #endif
 
