@@ -14,10 +14,13 @@
 
 namespace xconv {
 
+/// Signs that one Philox block holds, a bit each.
+inline constexpr int kSignsPerBlock = 128;
+
 /// Rows of z that one Philox block covers.
 XCONV_HOST_DEVICE constexpr int64_t rows_per_block(Distribution distribution)
 {
-    return distribution == Distribution::rademacher ? 128 : 4;
+    return distribution == Distribution::rademacher ? kSignsPerBlock : 4;
 }
 
 /// A set bit is -1.

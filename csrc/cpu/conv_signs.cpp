@@ -10,6 +10,7 @@
 #include "cpu/line.hpp"
 #include "cpu/parallel.hpp"
 #include "cpu/signs.hpp"
+#include "probe_entry.hpp"
 #include "workspace.hpp"
 
 namespace xconv::cpu {
@@ -137,7 +138,10 @@ class SignFilter final : public ProbeFilterPass {
     }
     /// Places of x that a strip meets, and those on either side that pairs spill to.
     [[nodiscard]] int64_t pair_places_count() const { return on_line(strip_) + line_.reach() + 3; }
-    [[nodiscard]] int64_t word_count() const { return round_up(pair_places_count(), 128) / 32 + 4; }
+    [[nodiscard]] int64_t word_count() const
+    {
+        return round_up(pair_places_count(), kSignsPerBlock) / 32 + 4;
+    }
 
     std::vector<Buffers> take(Arena &arena) const
     {

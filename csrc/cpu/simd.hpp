@@ -45,7 +45,7 @@ template <class T> struct Kernels {
 /// Columns of Rademacher probes whose sign bits are drawn side by side.
 inline constexpr int64_t kBitLanes = 16;
 /// Bit p % 32 of words[p / 32][lane] is set where z(rows[lane] + p, columns[lane]) is
-/// -1, for p < count; words has room for `count` rounded up to 128.
+/// -1, for p < count; words has room for `count` rounded up to kSignsPerBlock.
 using DrawBits = void (*)(uint64_t seed, const int64_t *rows, const int64_t *columns, int64_t count,
                           uint32_t *words);
 

@@ -84,8 +84,6 @@ __attribute__((noinline)) void draw_words(uint64_t seed, uint64_t first, int64_t
     }
 }
 
-constexpr int64_t kRowsPerBlock = 128; // of Rademacher probes
-
 constexpr int64_t round_to_blocks(int64_t blocks)
 {
     return (blocks + kBlocks - 1) / kBlocks * kBlocks;
@@ -112,12 +110,12 @@ template <class T> inline void expand_signs(uint32_t bits, T *out)
 template <class T>
 void draw_signs(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride)
 {
-    constexpr int64_t kMost = kTileRows / kRowsPerBlock + 2; // blocks that a tile touches
+    constexpr int64_t kMost = kTileRows / kSignsPerBlock + 2; // blocks that a tile touches
     uint32_t words[round_to_blocks(kMost * kColumnGroup) * 4 + 4];
-    const int64_t first = probes.row / kRowsPerBlock;
-    const int64_t offset = probes.row - first * kRowsPerBlock;
+    const int64_t first = probes.row / kSignsPerBlock;
+    const int64_t offset = probes.row - first * kSignsPerBlock;
     const int64_t padded = (rows + kDrawUnit - 1) / kDrawUnit * kDrawUnit;
-    const int64_t per_column = (offset + padded + kRowsPerBlock - 1) / kRowsPerBlock;
+    const int64_t per_column = (offset + padded + kSignsPerBlock - 1) / kSignsPerBlock;
     draw_words(probes.seed, static_cast<uint64_t>(first), per_column,
                static_cast<uint64_t>(probes.column), columns, words);
     for (int64_t j = 0; j < columns; ++j) {
@@ -188,12 +186,13 @@ inline void draw_bits(uint64_t seed, const int64_t *rows, const int64_t *columns
     int64_t offsets[kBitLanes];
     bool aligned = true;
     for (int64_t l = 0; l < kBitLanes; ++l) {
-        first[l] = rows[l] / kRowsPerBlock;
-        offsets[l] = rows[l] % kRowsPerBlock;
+        first[l] = rows[l] / kSignsPerBlock;
+        offsets[l] = rows[l] % kSignsPerBlock;
         aligned = aligned && offsets[l] == 0;
     }
     if (aligned) {
-        draw_lane_blocks(seed, first, columns, (count + kRowsPerBlock - 1) / kRowsPerBlock, words);
+        draw_lane_blocks(seed, first, columns, (count + kSignsPerBlock - 1) / kSignsPerBlock,
+                         words);
     }
     else {
         draw_shifted_lanes(seed, first, columns, offsets, (count + 31) / 32, words);

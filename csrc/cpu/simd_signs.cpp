@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "cpu/simd.hpp"
+#include "probe_entry.hpp"
 
 namespace xconv::cpu::XCONV_SIMD {
 
@@ -13,9 +14,8 @@ void draw_unit(uint64_t seed, uint64_t subsequence, uint64_t first, uint32_t *wo
 
 namespace {
 
-constexpr int64_t kWord = 64;   // bits
-constexpr int64_t kBlock = 128; // bits of a Philox block
-constexpr int64_t kUnit = kUnitBlocks * kBlock;
+constexpr int64_t kWord = 64; // bits
+constexpr int64_t kUnit = kUnitBlocks * kSignsPerBlock;
 
 /// Set bits among bits [from, to) of `words`.
 inline int64_t count_bits(const uint64_t *words, int64_t from, int64_t to)
@@ -42,11 +42,12 @@ void count_signs(const Probes &probes, int64_t runs, int64_t length, int64_t *mi
     const int64_t last = probes.row + runs * length;
     std::fill_n(minus, runs, 0);
     int64_t run = 0;
-    for (int64_t begin = probes.row / kBlock * kBlock; begin < last; begin += kUnit) {
+    for (int64_t begin = probes.row / kSignsPerBlock * kSignsPerBlock; begin < last;
+         begin += kUnit) {
         uint64_t words[kUnit / kWord];
         uint32_t halves[kUnit / 32];
         draw_unit(probes.seed, static_cast<uint64_t>(probes.column),
-                  static_cast<uint64_t>(begin / kBlock), halves);
+                  static_cast<uint64_t>(begin / kSignsPerBlock), halves);
         for (int64_t i = 0; i < kUnit / kWord; ++i) {
             words[i] = halves[2 * i] | static_cast<uint64_t>(halves[2 * i + 1]) << 32;
         }

@@ -78,7 +78,7 @@ template <class T, bool Signs>
 XCONV_DEVICE double sum_of_probe(const Probes &probes, int64_t column, int64_t begin, int64_t end,
                                  int lane, int lanes)
 {
-    constexpr int per_block = Signs ? kSignRows : 4;
+    constexpr int per_block = Signs ? kSignsPerBlock : 4;
     double sum = 0;
     for (int64_t block = begin / per_block + lane; block * per_block < end; block += lanes) {
         if constexpr (Signs) {

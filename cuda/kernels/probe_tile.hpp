@@ -26,23 +26,21 @@ XCONV_DEVICE inline PhiloxBlock draw_block(uint64_t seed, int64_t index, int64_t
 #endif
 }
 
-/// Tiles of z start at multiples of this, which Philox blocks do too.
-inline constexpr int kSignRows = 128;
-
-/// The bits of the signs of Rows x Columns entries.
+/// The bits of the signs of Rows x Columns entries, whole Philox blocks from a multiple of
+/// kSignsPerBlock on.
 template <int Rows, int Columns> struct SignWords {
-    static_assert(Rows % kSignRows == 0);
+    static_assert(Rows % kSignsPerBlock == 0);
     static constexpr int kWords = Rows / 32;
     uint32_t word[Columns][kWords + 1]; // columns start in different banks
 
-    /// A thread's share: rows from `row`, a multiple of 128, columns from `column`.
+    /// A thread's share: rows from `row`, columns from `column`.
     XCONV_DEVICE void fill(int thread, int threads, uint64_t seed, int64_t row, int64_t column)
     {
-        constexpr int per_column = Rows / kSignRows;
+        constexpr int per_column = Rows / kSignsPerBlock;
         for (int unit = thread; unit < Columns * per_column; unit += threads) {
             const int j = unit / per_column;
             const int part = unit % per_column;
-            const PhiloxBlock block = draw_block(seed, row / kSignRows + part, column + j);
+            const PhiloxBlock block = draw_block(seed, row / kSignsPerBlock + part, column + j);
             XCONV_UNROLL
             for (int i = 0; i < 4; ++i) {
                 word[j][part * 4 + i] = block.word[i];

@@ -29,7 +29,7 @@ constexpr int kWarps = 8;
 
 /// What a launch is given; see Project.
 template <class X> struct ProjectArguments {
-    Probes probes; // row is a multiple of kSignRows
+    Probes probes; // row is a multiple of kSignsPerBlock
     const X *x;
     int64_t rows;
     int64_t length;
@@ -310,7 +310,7 @@ constexpr int64_t kSumBytes = int64_t{28} << 20;
 /// middle of a Philox block.
 int64_t most_segments(int64_t length)
 {
-    return ceil_div(length + kSignRows - 1, segment_length(length));
+    return ceil_div(length + kSignsPerBlock - 1, segment_length(length));
 }
 
 int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t columns)
@@ -340,7 +340,7 @@ void project_typed(Stream stream, Dtype dtype, Probes probes, ConstMatrix x, Mat
                    ComputeType<X> *workspace)
 {
     using T = ComputeType<X>;
-    const int64_t lead = probes.row % kSignRows;
+    const int64_t lead = probes.row % kSignsPerBlock;
     probes.row -= lead;
     const int64_t segment = segment_length(x.cols);
     const int64_t segments = ceil_div(lead + x.cols, segment);

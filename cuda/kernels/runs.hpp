@@ -36,23 +36,23 @@ struct RunTiles {
 struct ProbeTiles {
     Probes probes;
     Runs runs;
-    int64_t tile; // a multiple of kSignRows
+    int64_t tile; // a multiple of kSignsPerBlock
     int64_t per_run;
 
     static ProbeTiles make(const Probes &probes, Runs runs, int64_t tile)
     {
         const Runs all = runs.joined();
-        const int64_t lead = all.count == 1 ? probes.row % kSignRows : kSignRows - 1;
+        const int64_t lead = all.count == 1 ? probes.row % kSignsPerBlock : kSignsPerBlock - 1;
         return {probes, all, tile, ceil_div(lead + all.length, tile)};
     }
     [[nodiscard]] XCONV_HOST_DEVICE int64_t count() const { return runs.count * per_run; }
     XCONV_DEVICE RunTile at(int64_t index) const
     {
         const int64_t run = index / per_run;
-        const int64_t lead = (probes.row + run * runs.stride) % kSignRows;
+        const int64_t lead = (probes.row + run * runs.stride) % kSignsPerBlock;
         return {run, index % per_run * tile - lead};
     }
-    /// First row of z of a tile, a multiple of kSignRows.
+    /// First row of z of a tile, a multiple of kSignsPerBlock.
     XCONV_DEVICE int64_t row(const RunTile &at) const
     {
         return probes.row + at.run * runs.stride + at.offset;
