@@ -21,7 +21,6 @@ using sampling::Data;
 using support::BF16;
 using support::F16;
 using support::rounded;
-using support::to;
 
 namespace {
 
