@@ -230,6 +230,25 @@ TEST_CASE("exact passes meet the oracle where some kernels of oneDNN do not", "[
     check_all<BF16>(wide, 2, 66);
 }
 
+TEMPLATE_TEST_CASE("exact passes meet the oracle where taps meet padding only", "[passes]", float,
+                   BF16)
+{
+    for (const int64_t channels : {7, 16}) {
+        for (const int64_t rows : {1, 8}) {
+            for (int64_t size = 2; size <= 4; ++size) {
+                for (int64_t stride = size; stride <= 5; ++stride) {
+                    Conv conv = cases::conv2d(2, channels, 3, size, size == 2 ? 2 : 3, 0);
+                    conv.in[1] = rows;
+                    conv.kernel[1] = rows == 1 ? 1 : 4;
+                    conv.stride = {1, rows == 1 ? 1 : 5, stride};
+                    conv.pad_begin[2] = conv.kernel[2] - 1;
+                    check_all<TestType>(conv, 1, 71);
+                }
+            }
+        }
+    }
+}
+
 TEMPLATE_TEST_CASE("exact passes of 16-bit tensors: dw and db in Float32, any workspace",
                    "[passes]", F16, BF16)
 {

@@ -22,6 +22,18 @@ bool windows_meet_x(const ConvGeometry &g)
     return true;
 }
 
+/// Sufficient for every tap to meet x somewhere, if windows do.
+bool taps_meet_x(const ConvGeometry &g)
+{
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+        if (g.stride[axis] > g.in[axis] ||
+            ceil_div(g.pad_begin[axis], g.stride[axis]) >= g.out[axis]) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool skips_rows(const ConvGeometry &g, std::size_t axis)
 {
     return g.kernel_extent(axis) < g.stride[axis];
@@ -50,11 +62,12 @@ bool sound_in_bfloat16(const ConvGeometry &g, Direction direction)
         // Wrong y, and another one each time.
         return g.kernel[2] == 1 || !(skips_rows(g, 0) || skips_rows(g, 1));
     case Direction::backward_filter: {
-        // NaN where blocks of channels are not full, and a plan that is never done for
-        // padded lines of more than 736.
+        // NaN for taps that meet padding only, and where blocks of channels are not full,
+        // and a plan that is never done for padded lines of more than 736.
         constexpr int64_t longest = 512;
         const bool dilated = g.dilation[0] > 1 || g.dilation[1] > 1;
-        return !(dilated && g.in_per_group() % kVector != 0) && g.in[2] <= longest;
+        return taps_meet_x(g) && !(dilated && g.in_per_group() % kVector != 0) &&
+               g.in[2] <= longest;
     }
     default:
         return true;
