@@ -191,19 +191,20 @@ TEST_CASE("workspaces stay below the larger of 32 MiB, a quarter of x and three 
         cases::conv2d(64, 32, 32, 64, 3, 1),   cases::conv2d(128, 64, 64, 32, 3, 1),
         cases::conv2d(256, 64, 64, 16, 3, 1),  cases::conv2d(64, 4, 4, 128, 3, 1),
         cases::conv2d(8, 32, 32, 256, 3, 1),   cases::conv2d(4, 4, 4, 512, 3, 1),
-        cases::conv2d(32, 512, 512, 14, 3, 1),
+        cases::conv2d(32, 512, 512, 14, 3, 1), cases::conv2d(64, 3, 768, 64, 3, 1),
     };
     for (const Conv &conv : convs) {
-        std::vector<Scheme> schemes{{}};
+        std::vector<Scheme> schemes{{}, {XCONV_IDENTITY, XCONV_RADEMACHER, 0, false, 2}};
         for (const xconv_projection projection : estimator::projections) {
             for (const int64_t probes : {8, 32, 256}) {
                 schemes.push_back({projection, XCONV_RADEMACHER, probes});
+                schemes.push_back({projection, XCONV_GAUSSIAN, probes});
             }
         }
         for (const Scheme &scheme : schemes) {
-            for (const xconv_dtype dtype : {XCONV_F32, XCONV_F64}) {
+            for (const xconv_dtype dtype : {XCONV_F32, XCONV_F64, XCONV_BF16}) {
                 const Plan plan(context, conv, dtype, scheme);
-                const int64_t w_bytes = conv.w_count() * (dtype == XCONV_F64 ? 8 : 4);
+                const int64_t w_bytes = plan.query(XCONV_QUERY_DW_BYTES);
                 const int64_t bound =
                     std::max({int64_t{32} << 20, plan.query(XCONV_QUERY_X_BYTES) / 4, 3 * w_bytes});
                 for (const xconv_query query : workspaces) {

@@ -74,8 +74,23 @@ DyFirst::DyFirst(const ProjectionSetup &setup, int64_t probes)
     const Room whole{setup.workspace_limit / 8 * 7, setup.workspace_limit / 8 * 7};
     if (!cut_bands(setup, probes, whole, probe_filter_) &&
         !cut_bands(setup, probes, bands, probe_filter_)) {
-        cut_bands(setup, probes, bands, filter_);
+        fit_bands(setup, probes, bands);
     }
+}
+
+void DyFirst::fit_bands(const ProjectionSetup &setup, int64_t probes, const Room &room)
+{
+    // A pass that takes more than is left to it leaves less for probes and cotangents. Where
+    // it takes more than there is, small bands do not help.
+    constexpr int64_t smallest_share = 16;
+    for (int64_t share = 1; share <= smallest_share; share *= 2) {
+        const int64_t most = room.most / share;
+        cut_bands(setup, probes, {std::min(room.step, most), most}, filter_);
+        if (workspace() <= setup.workspace_limit) {
+            return;
+        }
+    }
+    cut_bands(setup, probes, room, filter_);
 }
 
 template <class PassType>
@@ -83,6 +98,7 @@ bool DyFirst::cut_bands(const ProjectionSetup &setup, int64_t probes, const Room
                         BandedFilter<PassType> &filter)
 {
     constexpr bool drawn = !std::is_same_v<PassType, ProbeFilterPass>;
+    filter = {};
     const ConvGeometry g = setup.geometry.with_numbers();
     const Cut cut = choose_cut(g, probes, room, drawn);
     auto bands =

@@ -73,6 +73,8 @@ class DyFirst {
     template <class PassType>
     bool cut_bands(const ProjectionSetup &setup, int64_t probes, const Room &room,
                    BandedFilter<PassType> &filter);
+    /// filter_ in bands that keep within the limit, where there are such.
+    void fit_bands(const ProjectionSetup &setup, int64_t probes, const Room &room);
     [[nodiscard]] ProbePart part_of(const Band &band, int64_t first, int64_t count) const
     {
         const ConvGeometry &g = band.geometry;

@@ -9,23 +9,12 @@ namespace {
 /// Samples that a band of x-hat holds: each draw of z serves all of them.
 constexpr int64_t kBandSamples = 8;
 
-int64_t x_bytes(const ConvGeometry &geometry)
+/// Bytes of x-hat of one sample and `rows` rows of y, and of those rows where dy is widened.
+int64_t band_bytes(const ConvGeometry &geometry, int64_t rows, bool widens_dy)
 {
-    return geometry.x_sample() * element_bytes(geometry.dtype);
-}
-
-/// Rows of y for which x-hat of `samples` samples stays within `budget`.
-int64_t rows_within(const ConvGeometry &geometry, int64_t samples, int64_t budget)
-{
-    int64_t rows = rows_of_y(geometry);
-    const auto bytes = [&] {
-        return samples * geometry.in_channels * band_in_points(geometry, rows) *
-               element_bytes(geometry.dtype);
-    };
-    while (rows > least_band_rows(rows_of_y(geometry)) && bytes() > budget) {
-        rows = (rows + 1) / 2;
-    }
-    return rows;
+    const int64_t x = geometry.in_channels * band_in_points(geometry, rows);
+    const int64_t y = geometry.y_sample() / rows_of_y(geometry) * rows;
+    return (x + (widens_dy ? y : 0)) * element_bytes(geometry.dtype);
 }
 
 } // namespace
@@ -41,15 +30,25 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     // The pass sums a gradient in its own layout, in several parts at times.
     const int64_t beside = setup.workspace_limit - 2 * g.w_count() * element_bytes(g.dtype);
     const int64_t room = std::min({budget, cache, std::max(beside / 2, setup.workspace_limit / 8)});
-    const bool whole = x_bytes(g) <= room / shared || !can_band(g);
-    const int64_t samples = whole ? std::clamp<int64_t>(room / x_bytes(g), 1, g.batch) : shared;
-    const int64_t rows = whole ? rows_of_y(g) : rows_within(g, samples, room);
+    const int64_t all_rows = rows_of_y(g);
+    const int64_t one = band_bytes(g, all_rows, widens_dy());
+    const bool whole = one <= room / shared || !can_band(g);
+    int64_t samples = whole ? std::clamp<int64_t>(room / one, 1, g.batch) : shared;
+    int64_t rows = all_rows;
+    const auto bytes = [&] { return samples * band_bytes(g, rows, widens_dy()); };
+    while (!whole && rows > least_band_rows(all_rows) && bytes() > room) {
+        rows = (rows + 1) / 2;
+    }
+    while (!whole && samples > 1 && bytes() > budget) {
+        samples = (samples + 1) / 2;
+    }
     auto bands = whole ? std::vector<Band>{Band{g, 0, 0}} : bands_of_y(g, rows);
     for (Band &band : bands) {
         // x-hat is packed; dy stays where it is, unless it has to be widened.
         ConvGeometry &part = band.geometry;
         part.x_channel = part.in_points();
-        x_hat_bytes_ = std::max(x_hat_bytes_, samples * x_bytes(part));
+        x_hat_bytes_ =
+            std::max(x_hat_bytes_, samples * part.x_sample() * element_bytes(part.dtype));
         if (widens_dy()) {
             part.y_channel = part.out_points();
             dy_bytes_ = std::max(dy_bytes_, samples * part.y_sample() * element_bytes(part.dtype));
