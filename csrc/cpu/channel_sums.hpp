@@ -42,6 +42,8 @@ class ChannelSums {
         }
     }
 
+    /// Places of a channel.
+    [[nodiscard]] int64_t length() const { return channel_; }
     /// Channels that places [place, place + count) belong to.
     [[nodiscard]] int64_t channels_in(int64_t place, int64_t count) const
     {

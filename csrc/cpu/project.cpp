@@ -27,15 +27,20 @@ int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t colum
     return std::min(columns, groups * kColumnGroup);
 }
 
+/// Of tiles of z that are drawn together, and of a tile of x that meets all of them: both
+/// stay in the second-level cache, though rows of x often share few of its sets.
+constexpr int64_t kDrawnBytes = int64_t{1} << 16;
+constexpr int64_t kBlockRows = 96;
+
 /// A tile of x against a tile of z, as Kernels::dot. 16-bit rows are widened, a few
 /// at a time, into the first-level cache.
 template <class T, class In>
 void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t rows, const T *z,
-              int64_t columns, int64_t length, T *out, int64_t out_stride)
+              int64_t columns, int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
 {
     const Kernels<T> &kernels = simd.kernels<T>();
     if constexpr (std::is_same_v<In, T>) {
-        kernels.dot(x, x_stride, rows, z, kTileRows, columns, length, out, out_stride);
+        kernels.dot(x, x_stride, rows, z, kTileRows, columns, length, out, out_stride, sums);
     }
     else {
         constexpr int64_t most = 12; // rows: of what dot() takes at a time, a multiple
@@ -45,8 +50,13 @@ void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t ro
             for (int64_t r = 0; r < count; ++r) {
                 simd.halves<In>().widen(x + (i + r) * x_stride, length, wide + r * kTileRows);
             }
+            RowSums<T> here{};
+            if (sums != nullptr) {
+                here = *sums;
+                here.data += i * here.stride;
+            }
             kernels.dot(wide, kTileRows, count, z, kTileRows, columns, length, out + i * out_stride,
-                        out_stride);
+                        out_stride, sums == nullptr ? nullptr : &here);
         }
     }
 }
@@ -69,6 +79,22 @@ void add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t row
     }
 }
 
+/// dot_tile() and add_tile() in one, of at most kBlockRows rows and of channels that are
+/// whole vectors.
+template <class T, class In>
+void dot_and_add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t rows,
+                      int64_t place, const T *z, int64_t columns, int64_t length, T *out,
+                      int64_t out_stride, const ChannelSums &channels)
+{
+    constexpr int64_t most_channels = kTileRows / kSumUnit + 1;
+    T data[kBlockRows * most_channels];
+    const int64_t count = channels.channels_in(place, length);
+    const RowSums<T> sums{data, count, channels.end_of(place) - place, channels.length()};
+    dot_tile<T>(simd, row<In>(x, first) + place, x.stride, rows, z, columns, length, out,
+                out_stride, &sums);
+    channels.add_channels(place, data, count, first, rows, count);
+}
+
 /// One segment of x for a range of its rows, against columns [first, first + count):
 /// sums [row][column], `count` to a row; and the sums of its channels, unless null.
 template <class T, class In>
@@ -76,23 +102,41 @@ void project_segment(const SimdVariant &simd, const Probes &probes, ConstMatrix 
                      int64_t rows, int64_t segment, int64_t count, const ChannelSums *channels,
                      T *sums)
 {
-    alignas(64) T z[kColumnGroup * kTileRows];
+    constexpr int64_t drawn =
+        kDrawnBytes / (kTileRows * static_cast<int64_t>(sizeof(T))); // columns
+    alignas(64) T z[size_t{drawn * kTileRows}];
     std::fill(sums, sums + rows * count, T(0));
     if (channels != nullptr) {
         channels->clear(from_row, from_row + rows, segment);
     }
+    const bool sum_apart = channels != nullptr && channels->length() % kSumUnit != 0;
     const int64_t begin = segment * kSegment;
     const int64_t end = std::min(begin + kSegment, x.cols);
     for (int64_t p = begin; p < end; p += kTileRows) {
         const int64_t length = std::min(kTileRows, end - p);
-        if (channels != nullptr) {
+        if (sum_apart) {
             add_tile<T, In>(simd, x, from_row, rows, p, length, *channels);
         }
-        for (int64_t j = 0; j < count; j += kColumnGroup) {
-            const int64_t columns = std::min(kColumnGroup, count - j);
-            simd.kernels<T>().draw(probes.shifted(p, j), length, columns, z, kTileRows);
-            dot_tile<T>(simd, row<In>(x, from_row) + p, x.stride, rows, z, columns, length,
-                        sums + j, count);
+        for (int64_t j = 0; j < count; j += drawn) {
+            const int64_t columns = std::min(drawn, count - j);
+            for (int64_t k = 0; k < columns; k += kColumnGroup) {
+                simd.kernels<T>().draw(probes.shifted(p, j + k), length,
+                                       std::min(kColumnGroup, columns - k), z + k * kTileRows,
+                                       kTileRows);
+            }
+            for (int64_t i = 0; i < rows; i += kBlockRows) {
+                const int64_t first = from_row + i;
+                const int64_t some = std::min(kBlockRows, rows - i);
+                T *out = sums + i * count + j;
+                if (channels != nullptr && !sum_apart && j == 0) {
+                    dot_and_add_tile<T, In>(simd, x, first, some, p, z, columns, length, out, count,
+                                            *channels);
+                }
+                else {
+                    dot_tile<T>(simd, row<In>(x, first) + p, x.stride, some, z, columns, length,
+                                out, count, static_cast<const RowSums<T> *>(nullptr));
+                }
+            }
         }
     }
 }

@@ -18,11 +18,22 @@ inline constexpr int64_t kColumnGroup = 8;
 inline constexpr int64_t kTileRows = 512;
 /// draw() rounds rows up to this many, so rows of its output need that room.
 inline constexpr int64_t kDrawUnit = 32;
+/// Places that are whole vectors, whatever the instruction set.
+inline constexpr int64_t kSumUnit = 16;
 /// Rows of output that mix() takes at most, and its longest run of columns.
 inline constexpr int64_t kMixRows = 32;
 inline constexpr int64_t kMixRun = 512;
 /// Runs that are a multiple of this are fastest.
 inline constexpr int64_t kMixUnit = 32;
+
+/// data[i * stride + s]: the sum of run s of row i. The first is of `first` places, the
+/// others of `run`, but for what the row has not: both multiples of kSumUnit.
+template <class T> struct RowSums {
+    T *data;
+    int64_t stride;
+    int64_t first;
+    int64_t run;
+};
 
 template <class T> struct Kernels {
     /// out[j * stride + p] = z(p, j) of the window, p < rows rounded up to
@@ -30,11 +41,12 @@ template <class T> struct Kernels {
     void (*draw)(const Probes &probes, int64_t rows, int64_t columns, T *out, int64_t stride);
 
     /// out[i * out_stride + j] += sum over p < length of
-    /// x[i * x_stride + p] * z[j * z_stride + p]; columns <= kColumnGroup and
-    /// length <= kTileRows. Each sum's order depends on length alone. z is
-    /// readable to length rounded up to kDrawUnit.
+    /// x[i * x_stride + p] * z[j * z_stride + p]; length <= kTileRows. Each sum's
+    /// order depends on length alone. z is readable, and finite, to length rounded up
+    /// to kDrawUnit. Sums of x as well, unless null.
     void (*dot)(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride,
-                int64_t columns, int64_t length, T *out, int64_t out_stride);
+                int64_t columns, int64_t length, T *out, int64_t out_stride,
+                const RowSums<T> *sums);
 
     /// out[i * kMixRun + m] += sum over k < depth of c[k * k_stride + i * i_stride]
     /// * in[k * in_stride + m], in order of k; rows <= kMixRows, run <= kMixRun.

@@ -5,6 +5,8 @@
 // keeps one copy of those, possibly the one with instructions the machine lacks.
 #include "cpu/simd.hpp"
 
+#include <type_traits>
+
 #include "cpu/simd_draw.hpp"
 #include "cpu/simd_half.hpp"
 #include "cpu/simd_vector.hpp"
@@ -29,20 +31,23 @@ constexpr int kMixDepth = 8; // terms that mix() adds before it stores a sum
 
 // ---------------------------------------------------------------- projecting
 
-/// R rows of x against J columns of z.
-template <class T, int R, int J>
+/// R rows of x against J columns of z, and the sums of x where Sum says so.
+template <class T, int R, int J, bool Sum>
 inline void dot_block(const T *x, int64_t x_stride, const T *z, int64_t z_stride, int64_t length,
-                      T *out, int64_t out_stride)
+                      T *out, int64_t out_stride, const RowSums<T> &sums, int64_t row)
 {
     Vec<T> sum[size_t{R}][size_t{J}] = {};
-    const int64_t whole = length / kLanes<T> * kLanes<T>;
+    Vec<T> ones[size_t{R}] = {};
     const auto step = [&](int64_t p, auto &&load_x) {
         Vec<T> xs[size_t{R}];
         for (int i = 0; i < R; ++i) {
             xs[i] = load_x(x + i * x_stride + p);
-            // The next tile of this row lies in another page, where the
-            // hardware's own prefetcher would have to start anew.
-            __builtin_prefetch(x + i * x_stride + p + kTileRows, 0, 2);
+            // The next rows lie in other pages, where the hardware's own prefetcher would
+            // have to start anew.
+            __builtin_prefetch(x + (i + 2 * R) * x_stride + p, 0, 2);
+            if constexpr (Sum) {
+                ones[i] += xs[i];
+            }
         }
         for (int j = 0; j < J; ++j) {
             const Vec<T> zs = load(z + j * z_stride + p);
@@ -51,50 +56,75 @@ inline void dot_block(const T *x, int64_t x_stride, const T *z, int64_t z_stride
             }
         }
     };
-    for (int64_t p = 0; p < whole; p += kLanes<T>) {
-        step(p, [](const T *from) { return load(from); });
+    const auto steps = [&](int64_t p, int64_t end) {
+        for (; p + kLanes<T> <= end; p += kLanes<T>) {
+            step(p, [](const T *from) { return load(from); });
+        }
+        if (p < end) {
+            step(p, [&](const T *from) { return load_partial(from, end - p); });
+        }
+    };
+    if constexpr (Sum) {
+        for (int64_t p = 0, end = sums.first, run = 0; p < length; ++run) {
+            end = end < length ? end : length;
+            steps(p, end);
+            for (int i = 0; i < R; ++i) {
+                store_sums_of_lanes<T, 1>(ones + i, sums.data + (row + i) * sums.stride + run);
+                ones[i] = Vec<T>{};
+            }
+            p = end;
+            end += sums.run;
+        }
     }
-    if (whole < length) {
-        step(whole, [&](const T *from) { return load_partial(from, length - whole); });
+    else {
+        steps(0, length);
     }
     for (int i = 0; i < R; ++i) {
+        T totals[size_t{J}];
+        store_sums_of_lanes<T, J>(sum[i], totals);
         for (int j = 0; j < J; ++j) {
-            out[i * out_stride + j] += sum_of_lanes<T>(sum[i][j]);
+            out[i * out_stride + j] += totals[j];
         }
     }
 }
 
-template <class T, int J>
+template <class T, int J, bool Sum>
 void dot_columns(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride,
-                 int64_t length, T *out, int64_t out_stride)
+                 int64_t length, T *out, int64_t out_stride, const RowSums<T> &sums)
 {
     int64_t i = 0;
     for (; i + kDotRows <= rows; i += kDotRows) {
-        dot_block<T, kDotRows, J>(x + i * x_stride, x_stride, z, z_stride, length,
-                                  out + i * out_stride, out_stride);
+        dot_block<T, kDotRows, J, Sum>(x + i * x_stride, x_stride, z, z_stride, length,
+                                       out + i * out_stride, out_stride, sums, i);
     }
     for (; i < rows; ++i) {
-        dot_block<T, 1, J>(x + i * x_stride, x_stride, z, z_stride, length, out + i * out_stride,
-                           out_stride);
+        dot_block<T, 1, J, Sum>(x + i * x_stride, x_stride, z, z_stride, length,
+                                out + i * out_stride, out_stride, sums, i);
     }
 }
 
 template <class T>
 void dot(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride, int64_t columns,
-         int64_t length, T *out, int64_t out_stride)
+         int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
 {
+    const auto some = [&]<int J>(std::integral_constant<int, J> /*columns*/, int64_t j) {
+        if (j == 0 && sums != nullptr) {
+            dot_columns<T, J, true>(x, x_stride, rows, z, z_stride, length, out, out_stride, *sums);
+        }
+        else {
+            dot_columns<T, J, false>(x, x_stride, rows, z + j * z_stride, z_stride, length, out + j,
+                                     out_stride, {});
+        }
+    };
     int64_t j = 0;
     for (; j + kDotColumns <= columns; j += kDotColumns) {
-        dot_columns<T, kDotColumns>(x, x_stride, rows, z + j * z_stride, z_stride, length, out + j,
-                                    out_stride);
+        some(std::integral_constant<int, kDotColumns>{}, j);
     }
     for (; j + 2 <= columns; j += 2) {
-        dot_columns<T, 2>(x, x_stride, rows, z + j * z_stride, z_stride, length, out + j,
-                          out_stride);
+        some(std::integral_constant<int, 2>{}, j);
     }
     if (j < columns) {
-        dot_columns<T, 1>(x, x_stride, rows, z + j * z_stride, z_stride, length, out + j,
-                          out_stride);
+        some(std::integral_constant<int, 1>{}, j);
     }
 }
 

@@ -13,13 +13,6 @@ namespace {
 
 // -------------------------------------------------------------- sums of lanes
 
-template <class V, int... Lane>
-inline V add_neighbours(V a, V b, std::integer_sequence<int, Lane...> /*lanes*/)
-{
-    return __builtin_shufflevector(a, b, 2 * Lane...) +
-           __builtin_shufflevector(a, b, (2 * Lane + 1)...);
-}
-
 /// Lane i: the sum of the lanes of values[i]. Uses values up.
 template <class T> inline Vec<T> sums_of_lanes(Vec<T> *values)
 {

@@ -45,7 +45,6 @@ template <class T> inline Vec<T> load_partial(const T *from, int64_t count)
     return value;
 }
 
-/// Halves are added to each other until one lane is left.
 template <class V, int... Lane>
 inline auto add_halves(V value, std::integer_sequence<int, Lane...> /*lanes*/)
 {
@@ -54,14 +53,41 @@ inline auto add_halves(V value, std::integer_sequence<int, Lane...> /*lanes*/)
            __builtin_shufflevector(value, value, (half + Lane)...);
 }
 
-template <class T, int Count = kLanes<T>, class V> inline T sum_of_lanes(V value)
+template <class V, int... Lane>
+inline V add_neighbours(V a, V b, std::integer_sequence<int, Lane...> /*lanes*/)
 {
-    if constexpr (Count == 2) {
-        return value[0] + value[1];
+    return __builtin_shufflevector(a, b, 2 * Lane...) +
+           __builtin_shufflevector(a, b, (2 * Lane + 1)...);
+}
+
+/// sums[j] = the sum of the lanes of values[j], in an order that does not depend on J, a
+/// power of two. Uses values up.
+template <class T, int J, class V> inline void store_sums_of_lanes(V *values, T *sums)
+{
+    constexpr int lanes = sizeof(V) / sizeof(T);
+    constexpr std::make_integer_sequence<int, lanes> all;
+    if constexpr (lanes > 8) {
+        constexpr std::make_integer_sequence<int, lanes / 2> low;
+        decltype(add_halves(values[0], low)) halves[size_t{J}];
+        for (int j = 0; j < J; ++j) {
+            halves[j] = add_halves(values[j], low);
+        }
+        store_sums_of_lanes<T, J>(halves, sums);
+    }
+    else if constexpr (J > lanes) {
+        store_sums_of_lanes<T, J / 2>(values, sums);
+        store_sums_of_lanes<T, J / 2>(values + J / 2, sums + J / 2);
     }
     else {
-        return sum_of_lanes<T, Count / 2>(
-            add_halves(value, std::make_integer_sequence<int, Count / 2>{}));
+        for (int count = J; count > 1; count /= 2) {
+            for (int i = 0; i < count / 2; ++i) {
+                values[i] = add_neighbours(values[2 * i], values[2 * i + 1], all);
+            }
+        }
+        for (int parts = lanes / J; parts > 1; parts /= 2) {
+            values[0] = add_neighbours(values[0], values[0], all);
+        }
+        std::memcpy(sums, values, J * sizeof(T));
     }
 }
 

@@ -335,12 +335,12 @@ TEMPLATE_TEST_CASE("projecting leaves the means of channels behind", "[deflation
         int64_t rows, channels, length, columns;
     };
     // Channels within a tile, across tiles, across what one thread sums, with the ends of
-    // both at one place; more columns than are taken at once; fewer shares of the rows
-    // than threads.
-    constexpr Shape shapes[] = {{1, 1, 1, 1},       {3, 700, 7, 2},    {17, 5, 49, 9},
-                                {16, 3, 256, 70},   {20, 9, 1000, 8},  {2, 4, 4096, 20},
-                                {5, 3, 8192, 3},    {33, 2, 9001, 17}, {300, 1, 63, 8},
-                                {600, 40, 30, 129}, {60, 2, 1000, 64}};
+    // both at one place, of whole vectors and nearly; more columns than are taken at once;
+    // fewer shares of the rows than threads.
+    constexpr Shape shapes[] = {
+        {1, 1, 1, 1},      {3, 700, 7, 2},  {17, 5, 49, 9},    {16, 3, 256, 70}, {20, 9, 1000, 8},
+        {2, 4, 4096, 20},  {5, 3, 8192, 3}, {33, 2, 9001, 17}, {300, 1, 63, 8},  {600, 40, 30, 129},
+        {60, 2, 1000, 64}, {5, 3, 784, 9},  {100, 5, 208, 3},  {7, 3, 200, 8}};
     for (const ProbeOps &ops : all_ops()) {
         for (const Shape &shape : shapes) {
             check_projected_means<TestType>(ops, shape.rows, shape.channels, shape.length,

@@ -1,6 +1,8 @@
 // Every compiled variant of the inner loops against plain loops.
+#include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <random>
 #include <vector>
 
@@ -103,9 +105,25 @@ TEMPLATE_TEST_CASE("every variant takes the same inner products", "[simd]", floa
                 const auto z = whole_numbers<T>(columns * z_stride, bits);
                 auto expected = whole_numbers<T>(rows * out_stride, bits);
                 auto out = expected;
-                variant.kernels<T>().dot(x.data(), x_stride, rows, z.data(), z_stride, columns,
-                                         length, out.data(), out_stride);
+                auto unsummed = expected;
+                const auto first = static_cast<int64_t>(bits() % 6 + 1) * xconv::cpu::kSumUnit;
+                const auto run = static_cast<int64_t>(bits() % 12 + 1) * xconv::cpu::kSumUnit;
+                constexpr int64_t most_runs = 1024 / xconv::cpu::kSumUnit + 1;
+                std::vector<T> sums(static_cast<size_t>(rows * most_runs));
+                const xconv::cpu::RowSums<T> wanted{sums.data(), most_runs, first, run};
+                const auto dot = variant.kernels<T>().dot;
+                dot(x.data(), x_stride, rows, z.data(), z_stride, columns, length, out.data(),
+                    out_stride, &wanted);
+                dot(x.data(), x_stride, rows, z.data(), z_stride, columns, length, unsummed.data(),
+                    out_stride, nullptr);
                 for (int64_t i = 0; i < rows; ++i) {
+                    const T *from = x.data() + i * x_stride;
+                    for (int64_t p = 0, s = 0; p < length; ++s) {
+                        const int64_t end = std::min(first + s * run, length);
+                        REQUIRE(sums[static_cast<size_t>(i * most_runs + s)] ==
+                                std::accumulate(from + p, from + end, T(0)));
+                        p = end;
+                    }
                     for (int64_t j = 0; j < columns; ++j) {
                         for (int64_t p = 0; p < length; ++p) {
                             expected[static_cast<size_t>(i * out_stride + j)] +=
@@ -117,6 +135,7 @@ TEMPLATE_TEST_CASE("every variant takes the same inner products", "[simd]", floa
                 INFO(variant.name << ": " << rows << " rows, " << columns << " columns, length "
                                   << length);
                 REQUIRE(out == expected);
+                REQUIRE(unsummed == expected);
             }
         }
     }
