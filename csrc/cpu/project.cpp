@@ -27,20 +27,21 @@ int64_t columns_at_once(Dtype dtype, int64_t rows, int64_t length, int64_t colum
     return std::min(columns, groups * kColumnGroup);
 }
 
-/// Of tiles of z that are drawn together, and of a tile of x that meets all of them: both
-/// stay in the second-level cache, though rows of x often share few of its sets.
+/// Of a tile of z, drawn once for several blocks of rows of x, and rows of such a block:
+/// both stay in the second-level cache, of which rows of x often share few sets.
 constexpr int64_t kDrawnBytes = int64_t{1} << 16;
 constexpr int64_t kBlockRows = 96;
 
 /// A tile of x against a tile of z, as Kernels::dot. 16-bit rows are widened, a few
 /// at a time, into the first-level cache.
 template <class T, class In>
-void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t rows, const T *z,
-              int64_t columns, int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
+void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t rows, const In *next,
+              const T *z, int64_t columns, int64_t length, T *out, int64_t out_stride,
+              const RowSums<T> *sums)
 {
     const Kernels<T> &kernels = simd.kernels<T>();
     if constexpr (std::is_same_v<In, T>) {
-        kernels.dot(x, x_stride, rows, z, kTileRows, columns, length, out, out_stride, sums);
+        kernels.dot(x, x_stride, rows, next, z, kTileRows, columns, length, out, out_stride, sums);
     }
     else {
         constexpr int64_t most = 12; // rows: of what dot() takes at a time, a multiple
@@ -55,8 +56,8 @@ void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t ro
                 here = *sums;
                 here.data += i * here.stride;
             }
-            kernels.dot(wide, kTileRows, count, z, kTileRows, columns, length, out + i * out_stride,
-                        out_stride, sums == nullptr ? nullptr : &here);
+            kernels.dot(wide, kTileRows, count, wide, z, kTileRows, columns, length,
+                        out + i * out_stride, out_stride, sums == nullptr ? nullptr : &here);
         }
     }
 }
@@ -83,14 +84,14 @@ void add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t row
 /// whole vectors.
 template <class T, class In>
 void dot_and_add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t rows,
-                      int64_t place, const T *z, int64_t columns, int64_t length, T *out,
-                      int64_t out_stride, const ChannelSums &channels)
+                      int64_t place, const In *next, const T *z, int64_t columns, int64_t length,
+                      T *out, int64_t out_stride, const ChannelSums &channels)
 {
     constexpr int64_t most_channels = kTileRows / kSumUnit + 1;
     T data[kBlockRows * most_channels];
     const int64_t count = channels.channels_in(place, length);
     const RowSums<T> sums{data, count, channels.end_of(place) - place, channels.length()};
-    dot_tile<T>(simd, row<In>(x, first) + place, x.stride, rows, z, columns, length, out,
+    dot_tile<T>(simd, row<In>(x, first) + place, x.stride, rows, next, z, columns, length, out,
                 out_stride, &sums);
     channels.add_channels(place, data, count, first, rows, count);
 }
@@ -102,9 +103,9 @@ void project_segment(const SimdVariant &simd, const Probes &probes, ConstMatrix 
                      int64_t rows, int64_t segment, int64_t count, const ChannelSums *channels,
                      T *sums)
 {
-    constexpr int64_t drawn =
-        kDrawnBytes / (kTileRows * static_cast<int64_t>(sizeof(T))); // columns
-    alignas(64) T z[size_t{drawn * kTileRows}];
+    constexpr int64_t most = kDrawnBytes / (kTileRows * static_cast<int64_t>(sizeof(T)));
+    alignas(64) T z[size_t{most * kTileRows}];
+    const int64_t drawn = rows > kBlockRows ? most : kColumnGroup; // columns
     std::fill(sums, sums + rows * count, T(0));
     if (channels != nullptr) {
         channels->clear(from_row, from_row + rows, segment);
@@ -128,13 +129,16 @@ void project_segment(const SimdVariant &simd, const Probes &probes, ConstMatrix 
                 const int64_t first = from_row + i;
                 const int64_t some = std::min(kBlockRows, rows - i);
                 T *out = sums + i * count + j;
+                const bool last = i + some == rows;
+                const In *next =
+                    last ? row<In>(x, from_row) + p + kTileRows : row<In>(x, first + some) + p;
                 if (channels != nullptr && !sum_apart && j == 0) {
-                    dot_and_add_tile<T, In>(simd, x, first, some, p, z, columns, length, out, count,
-                                            *channels);
+                    dot_and_add_tile<T, In>(simd, x, first, some, p, next, z, columns, length, out,
+                                            count, *channels);
                 }
                 else {
-                    dot_tile<T>(simd, row<In>(x, first) + p, x.stride, some, z, columns, length,
-                                out, count, static_cast<const RowSums<T> *>(nullptr));
+                    dot_tile<T>(simd, row<In>(x, first) + p, x.stride, some, next, z, columns,
+                                length, out, count, static_cast<const RowSums<T> *>(nullptr));
                 }
             }
         }

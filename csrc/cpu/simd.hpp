@@ -43,9 +43,10 @@ template <class T> struct Kernels {
     /// out[i * out_stride + j] += sum over p < length of
     /// x[i * x_stride + p] * z[j * z_stride + p]; length <= kTileRows. Each sum's
     /// order depends on length alone. z is readable, and finite, to length rounded up
-    /// to kDrawUnit. Sums of x as well, unless null.
-    void (*dot)(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride,
-                int64_t columns, int64_t length, T *out, int64_t out_stride,
+    /// to kDrawUnit. Sums of x as well, unless null. `next` are the rows that are
+    /// read after these, to be fetched.
+    void (*dot)(const T *x, int64_t x_stride, int64_t rows, const T *next, const T *z,
+                int64_t z_stride, int64_t columns, int64_t length, T *out, int64_t out_stride,
                 const RowSums<T> *sums);
 
     /// out[i * kMixRun + m] += sum over k < depth of c[k * k_stride + i * i_stride]

@@ -31,20 +31,42 @@ constexpr int kMixDepth = 8; // terms that mix() adds before it stores a sum
 
 // ---------------------------------------------------------------- projecting
 
-/// R rows of x against J columns of z, and the sums of x where Sum says so.
+/// Some rows of x, and those that are read after them.
+template <class T> struct DotRows {
+    const T *x;
+    int64_t stride;
+    int64_t rows;
+    const T *next;
+
+    [[nodiscard]] const T *row(int64_t i) const { return x + i * stride; }
+    /// The row that is read as long after row i as it takes to fetch one. It lies in
+    /// another page, where the hardware's own prefetcher would have to start anew.
+    [[nodiscard]] const T *ahead(int64_t i) const
+    {
+        constexpr int64_t distance = 2 * kDotRows;
+        const int64_t later = i + (rows < distance ? rows : distance);
+        return later < rows ? row(later) : next + (later - rows) * stride;
+    }
+};
+
+/// R rows of x, from `row` on, against J columns of z, and the sums of x where Sum says so.
 template <class T, int R, int J, bool Sum>
-inline void dot_block(const T *x, int64_t x_stride, const T *z, int64_t z_stride, int64_t length,
-                      T *out, int64_t out_stride, const RowSums<T> &sums, int64_t row)
+inline void dot_block(const DotRows<T> &x, int64_t row, const T *z, int64_t z_stride,
+                      int64_t length, T *out, int64_t out_stride, const RowSums<T> &sums)
 {
+    const T *from[size_t{R}];
+    const T *ahead[size_t{R}];
+    for (int i = 0; i < R; ++i) {
+        from[i] = x.row(row + i);
+        ahead[i] = x.ahead(row + i);
+    }
     Vec<T> sum[size_t{R}][size_t{J}] = {};
     Vec<T> ones[size_t{R}] = {};
     const auto step = [&](int64_t p, auto &&load_x) {
         Vec<T> xs[size_t{R}];
         for (int i = 0; i < R; ++i) {
-            xs[i] = load_x(x + i * x_stride + p);
-            // The next rows lie in other pages, where the hardware's own prefetcher would
-            // have to start anew.
-            __builtin_prefetch(x + (i + 2 * R) * x_stride + p, 0, 2);
+            xs[i] = load_x(from[i] + p);
+            __builtin_prefetch(ahead[i] + p, 0, 2);
             if constexpr (Sum) {
                 ones[i] += xs[i];
             }
@@ -58,10 +80,10 @@ inline void dot_block(const T *x, int64_t x_stride, const T *z, int64_t z_stride
     };
     const auto steps = [&](int64_t p, int64_t end) {
         for (; p + kLanes<T> <= end; p += kLanes<T>) {
-            step(p, [](const T *from) { return load(from); });
+            step(p, [](const T *at) { return load(at); });
         }
         if (p < end) {
-            step(p, [&](const T *from) { return load_partial(from, end - p); });
+            step(p, [&](const T *at) { return load_partial(at, end - p); });
         }
     };
     if constexpr (Sum) {
@@ -83,37 +105,36 @@ inline void dot_block(const T *x, int64_t x_stride, const T *z, int64_t z_stride
         T totals[size_t{J}];
         store_sums_of_lanes<T, J>(sum[i], totals);
         for (int j = 0; j < J; ++j) {
-            out[i * out_stride + j] += totals[j];
+            out[(row + i) * out_stride + j] += totals[j];
         }
     }
 }
 
 template <class T, int J, bool Sum>
-void dot_columns(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride,
-                 int64_t length, T *out, int64_t out_stride, const RowSums<T> &sums)
+void dot_columns(const DotRows<T> &x, const T *z, int64_t z_stride, int64_t length, T *out,
+                 int64_t out_stride, const RowSums<T> &sums)
 {
     int64_t i = 0;
-    for (; i + kDotRows <= rows; i += kDotRows) {
-        dot_block<T, kDotRows, J, Sum>(x + i * x_stride, x_stride, z, z_stride, length,
-                                       out + i * out_stride, out_stride, sums, i);
+    for (; i + kDotRows <= x.rows; i += kDotRows) {
+        dot_block<T, kDotRows, J, Sum>(x, i, z, z_stride, length, out, out_stride, sums);
     }
-    for (; i < rows; ++i) {
-        dot_block<T, 1, J, Sum>(x + i * x_stride, x_stride, z, z_stride, length,
-                                out + i * out_stride, out_stride, sums, i);
+    for (; i < x.rows; ++i) {
+        dot_block<T, 1, J, Sum>(x, i, z, z_stride, length, out, out_stride, sums);
     }
 }
 
 template <class T>
-void dot(const T *x, int64_t x_stride, int64_t rows, const T *z, int64_t z_stride, int64_t columns,
-         int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
+void dot(const T *x, int64_t x_stride, int64_t rows, const T *next, const T *z, int64_t z_stride,
+         int64_t columns, int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
 {
+    const DotRows<T> all{x, x_stride, rows, next};
     const auto some = [&]<int J>(std::integral_constant<int, J> /*columns*/, int64_t j) {
+        const T *columns_of_z = z + j * z_stride;
         if (j == 0 && sums != nullptr) {
-            dot_columns<T, J, true>(x, x_stride, rows, z, z_stride, length, out, out_stride, *sums);
+            dot_columns<T, J, true>(all, columns_of_z, z_stride, length, out, out_stride, *sums);
         }
         else {
-            dot_columns<T, J, false>(x, x_stride, rows, z + j * z_stride, z_stride, length, out + j,
-                                     out_stride, {});
+            dot_columns<T, J, false>(all, columns_of_z, z_stride, length, out + j, out_stride, {});
         }
     };
     int64_t j = 0;
