@@ -37,7 +37,7 @@ constexpr int64_t kBlockRows = 96;
 template <class T, class In>
 void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t rows, const In *next,
               const T *z, int64_t columns, int64_t length, T *out, int64_t out_stride,
-              const RowSums<T> *sums)
+              const RowSums<T> &sums)
 {
     const Kernels<T> &kernels = simd.kernels<T>();
     if constexpr (std::is_same_v<In, T>) {
@@ -51,13 +51,8 @@ void dot_tile(const SimdVariant &simd, const In *x, int64_t x_stride, int64_t ro
             for (int64_t r = 0; r < count; ++r) {
                 simd.halves<In>().widen(x + (i + r) * x_stride, length, wide + r * kTileRows);
             }
-            RowSums<T> here{};
-            if (sums != nullptr) {
-                here = *sums;
-                here.data += i * here.stride;
-            }
             kernels.dot(wide, kTileRows, count, wide, z, kTileRows, columns, length,
-                        out + i * out_stride, out_stride, sums == nullptr ? nullptr : &here);
+                        out + i * out_stride, out_stride, sums.from(i));
         }
     }
 }
@@ -80,20 +75,35 @@ void add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t row
     }
 }
 
-/// dot_tile() and add_tile() in one, of at most kBlockRows rows and of channels that are
-/// whole vectors.
+/// dot_tile() of at most kBlockRows rows, and their sums, unless null, as add_tile(): of
+/// channels that are whole vectors.
 template <class T, class In>
-void dot_and_add_tile(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t rows,
-                      int64_t place, const In *next, const T *z, int64_t columns, int64_t length,
-                      T *out, int64_t out_stride, const ChannelSums &channels)
+void project_block(const SimdVariant &simd, ConstMatrix x, int64_t first, int64_t rows,
+                   int64_t place, const In *next, const T *z, int64_t columns, int64_t length,
+                   T *out, int64_t out_stride, const ChannelSums *channels)
 {
     constexpr int64_t most_channels = kTileRows / kSumUnit + 1;
     T data[kBlockRows * most_channels];
-    const int64_t count = channels.channels_in(place, length);
-    const RowSums<T> sums{data, count, channels.end_of(place) - place, channels.length()};
+    RowSums<T> sums;
+    if (channels != nullptr) {
+        sums = {data, channels->channels_in(place, length), channels->end_of(place) - place,
+                channels->length()};
+    }
     dot_tile<T>(simd, row<In>(x, first) + place, x.stride, rows, next, z, columns, length, out,
-                out_stride, &sums);
-    channels.add_channels(place, data, count, first, rows, count);
+                out_stride, sums);
+    if (channels != nullptr) {
+        channels->add_channels(place, data, sums.stride, first, rows, sums.stride);
+    }
+}
+
+/// Columns of a tile of z, kTileRows apart.
+template <class T>
+void draw_tile(const SimdVariant &simd, const Probes &probes, int64_t length, int64_t columns, T *z)
+{
+    for (int64_t j = 0; j < columns; j += kColumnGroup) {
+        simd.kernels<T>().draw(probes.shifted(0, j), length, std::min(kColumnGroup, columns - j),
+                               z + j * kTileRows, kTileRows);
+    }
 }
 
 /// One segment of x for a range of its rows, against columns [first, first + count):
@@ -120,26 +130,15 @@ void project_segment(const SimdVariant &simd, const Probes &probes, ConstMatrix 
         }
         for (int64_t j = 0; j < count; j += drawn) {
             const int64_t columns = std::min(drawn, count - j);
-            for (int64_t k = 0; k < columns; k += kColumnGroup) {
-                simd.kernels<T>().draw(probes.shifted(p, j + k), length,
-                                       std::min(kColumnGroup, columns - k), z + k * kTileRows,
-                                       kTileRows);
-            }
+            draw_tile(simd, probes.shifted(p, j), length, columns, z);
             for (int64_t i = 0; i < rows; i += kBlockRows) {
                 const int64_t first = from_row + i;
                 const int64_t some = std::min(kBlockRows, rows - i);
-                T *out = sums + i * count + j;
-                const bool last = i + some == rows;
-                const In *next =
-                    last ? row<In>(x, from_row) + p + kTileRows : row<In>(x, first + some) + p;
-                if (channels != nullptr && !sum_apart && j == 0) {
-                    dot_and_add_tile<T, In>(simd, x, first, some, p, next, z, columns, length, out,
-                                            count, *channels);
-                }
-                else {
-                    dot_tile<T>(simd, row<In>(x, first) + p, x.stride, some, next, z, columns,
-                                length, out, count, static_cast<const RowSums<T> *>(nullptr));
-                }
+                const In *next = i + some < rows ? row<In>(x, first + some) + p
+                                                 : row<In>(x, from_row) + p + kTileRows;
+                project_block<T, In>(simd, x, first, some, p, next, z, columns, length,
+                                     sums + i * count + j, count,
+                                     j == 0 && !sum_apart ? channels : nullptr);
             }
         }
     }
@@ -149,7 +148,6 @@ template <class T, class In>
 void project_typed(const ProbeOps &ops, const Probes &probes, ConstMatrix x, Matrix out,
                    int64_t at_once, const ChannelMeans *means, void *workspace)
 {
-
     const int64_t segments = ceil_div(x.cols, kSegment);
     // Too few segments for the threads: share out the rows as well.
     const int threads = ops.threads_for(x.rows, x.cols, out.cols);

@@ -27,12 +27,19 @@ inline constexpr int64_t kMixRun = 512;
 inline constexpr int64_t kMixUnit = 32;
 
 /// data[i * stride + s]: the sum of run s of row i. The first is of `first` places, the
-/// others of `run`, but for what the row has not: both multiples of kSumUnit.
+/// others of `run`, but for what the row has not: both multiples of kSumUnit. No sums where
+/// data is null.
 template <class T> struct RowSums {
-    T *data;
-    int64_t stride;
-    int64_t first;
-    int64_t run;
+    T *data = nullptr;
+    int64_t stride = 0;
+    int64_t first = 0;
+    int64_t run = 0;
+
+    /// Those of the rows from `row` on.
+    [[nodiscard]] RowSums from(int64_t row) const
+    {
+        return {data + row * stride, stride, first, run};
+    }
 };
 
 template <class T> struct Kernels {
@@ -43,11 +50,10 @@ template <class T> struct Kernels {
     /// out[i * out_stride + j] += sum over p < length of
     /// x[i * x_stride + p] * z[j * z_stride + p]; length <= kTileRows. Each sum's
     /// order depends on length alone. z is readable, and finite, to length rounded up
-    /// to kDrawUnit. Sums of x as well, unless null. `next` are the rows that are
-    /// read after these, to be fetched.
+    /// to kDrawUnit. `next` are the rows that are read after these, to be fetched.
     void (*dot)(const T *x, int64_t x_stride, int64_t rows, const T *next, const T *z,
                 int64_t z_stride, int64_t columns, int64_t length, T *out, int64_t out_stride,
-                const RowSums<T> *sums);
+                const RowSums<T> &sums);
 
     /// out[i * kMixRun + m] += sum over k < depth of c[k * k_stride + i * i_stride]
     /// * in[k * in_stride + m], in order of k; rows <= kMixRows, run <= kMixRun.

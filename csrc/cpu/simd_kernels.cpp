@@ -125,16 +125,17 @@ void dot_columns(const DotRows<T> &x, const T *z, int64_t z_stride, int64_t leng
 
 template <class T>
 void dot(const T *x, int64_t x_stride, int64_t rows, const T *next, const T *z, int64_t z_stride,
-         int64_t columns, int64_t length, T *out, int64_t out_stride, const RowSums<T> *sums)
+         int64_t columns, int64_t length, T *out, int64_t out_stride, const RowSums<T> &sums)
 {
     const DotRows<T> all{x, x_stride, rows, next};
     const auto some = [&]<int J>(std::integral_constant<int, J> /*columns*/, int64_t j) {
         const T *columns_of_z = z + j * z_stride;
-        if (j == 0 && sums != nullptr) {
-            dot_columns<T, J, true>(all, columns_of_z, z_stride, length, out, out_stride, *sums);
+        if (j == 0 && sums.data != nullptr) {
+            dot_columns<T, J, true>(all, columns_of_z, z_stride, length, out, out_stride, sums);
         }
         else {
-            dot_columns<T, J, false>(all, columns_of_z, z_stride, length, out + j, out_stride, {});
+            dot_columns<T, J, false>(all, columns_of_z, z_stride, length, out + j, out_stride,
+                                     sums);
         }
     };
     int64_t j = 0;

@@ -13,18 +13,6 @@ namespace {
 
 // -------------------------------------------------------------- sums of lanes
 
-/// Lane i: the sum of the lanes of values[i]. Uses values up.
-template <class T> inline Vec<T> sums_of_lanes(Vec<T> *values)
-{
-    for (int count = kLanes<T>; count > 1; count /= 2) {
-        for (int i = 0; i < count / 2; ++i) {
-            values[i] = add_neighbours(values[2 * i], values[2 * i + 1],
-                                       std::make_integer_sequence<int, kLanes<T>>{});
-        }
-    }
-    return values[0];
-}
-
 /// Takes lanes with bit Step clear from a, the others from Step lanes below in b; and
 /// the same of what is left.
 template <int Step, class V, int... Lane>
@@ -110,7 +98,7 @@ void sum_rows(const T *values, int64_t stride, int64_t rows, int64_t count, doub
                 lanes[r] = sum_stretch(values + (i + r) * stride + p, length);
             }
             T totals[size_t{kLanes<T>}];
-            store(totals, sums_of_lanes<T>(lanes));
+            store(totals, sums_of_lanes<kLanes<T>>(lanes));
             for (int64_t r = 0; r < here; ++r) {
                 sums[i + r] += static_cast<double>(totals[r]);
             }
@@ -245,7 +233,7 @@ inline Vec<T> sum_blocks(const T *from, int64_t stride, int64_t images, int64_t 
             sums[i] += load(from + i * stride + b * kLanes<T>);
         }
     }
-    return sums_of_lanes<T>(sums);
+    return sums_of_lanes<kLanes<T>>(sums);
 }
 
 /// fold_columns() for at most kLanes images.

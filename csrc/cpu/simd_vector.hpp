@@ -60,12 +60,28 @@ inline V add_neighbours(V a, V b, std::integer_sequence<int, Lane...> /*lanes*/)
            __builtin_shufflevector(a, b, (2 * Lane + 1)...);
 }
 
+/// Lane j < J: the sum of the lanes of values[j], neighbours first. J is a power of two, at
+/// most the number of lanes. Uses values up.
+template <int J, class V> inline V sums_of_lanes(V *values)
+{
+    constexpr int lanes = sizeof(V) / sizeof(values[0][0]);
+    constexpr std::make_integer_sequence<int, lanes> all;
+    for (int count = J; count > 1; count /= 2) {
+        for (int i = 0; i < count / 2; ++i) {
+            values[i] = add_neighbours(values[2 * i], values[2 * i + 1], all);
+        }
+    }
+    for (int parts = lanes / J; parts > 1; parts /= 2) {
+        values[0] = add_neighbours(values[0], values[0], all);
+    }
+    return values[0];
+}
+
 /// sums[j] = the sum of the lanes of values[j], in an order that does not depend on J, a
 /// power of two. Uses values up.
 template <class T, int J, class V> inline void store_sums_of_lanes(V *values, T *sums)
 {
     constexpr int lanes = sizeof(V) / sizeof(T);
-    constexpr std::make_integer_sequence<int, lanes> all;
     if constexpr (lanes > 8) {
         constexpr std::make_integer_sequence<int, lanes / 2> low;
         decltype(add_halves(values[0], low)) halves[size_t{J}];
@@ -79,15 +95,8 @@ template <class T, int J, class V> inline void store_sums_of_lanes(V *values, T 
         store_sums_of_lanes<T, J / 2>(values + J / 2, sums + J / 2);
     }
     else {
-        for (int count = J; count > 1; count /= 2) {
-            for (int i = 0; i < count / 2; ++i) {
-                values[i] = add_neighbours(values[2 * i], values[2 * i + 1], all);
-            }
-        }
-        for (int parts = lanes / J; parts > 1; parts /= 2) {
-            values[0] = add_neighbours(values[0], values[0], all);
-        }
-        std::memcpy(sums, values, J * sizeof(T));
+        const V totals = sums_of_lanes<J>(values);
+        std::memcpy(sums, &totals, J * sizeof(T));
     }
 }
 

@@ -36,11 +36,13 @@ XFirst::XFirst(const ProjectionSetup &setup) : tensors_(setup.geometry)
     int64_t samples = whole ? std::clamp<int64_t>(room / one, 1, g.batch) : shared;
     int64_t rows = all_rows;
     const auto bytes = [&] { return samples * band_bytes(g, rows, widens_dy()); };
-    while (!whole && rows > least_band_rows(all_rows) && bytes() > room) {
-        rows = (rows + 1) / 2;
-    }
-    while (!whole && samples > 1 && bytes() > budget) {
-        samples = (samples + 1) / 2;
+    if (!whole) {
+        while (rows > least_band_rows(all_rows) && bytes() > room) {
+            rows = (rows + 1) / 2;
+        }
+        while (samples > 1 && bytes() > budget) {
+            samples = (samples + 1) / 2;
+        }
     }
     auto bands = whole ? std::vector<Band>{Band{g, 0, 0}} : bands_of_y(g, rows);
     for (Band &band : bands) {

@@ -113,9 +113,9 @@ TEMPLATE_TEST_CASE("every variant takes the same inner products", "[simd]", floa
                 const xconv::cpu::RowSums<T> wanted{sums.data(), most_runs, first, run};
                 const auto dot = variant.kernels<T>().dot;
                 dot(x.data(), x_stride, rows, x.data(), z.data(), z_stride, columns, length,
-                    out.data(), out_stride, &wanted);
+                    out.data(), out_stride, wanted);
                 dot(x.data(), x_stride, rows, x.data(), z.data(), z_stride, columns, length,
-                    unsummed.data(), out_stride, nullptr);
+                    unsummed.data(), out_stride, {});
                 for (int64_t i = 0; i < rows; ++i) {
                     const T *from = x.data() + i * x_stride;
                     for (int64_t p = 0, s = 0; p < length; ++s) {
