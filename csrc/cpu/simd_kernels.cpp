@@ -61,8 +61,7 @@ inline void dot_block(const DotRows<T> &x, int64_t row, const T *z, int64_t z_st
         ahead[i] = x.ahead(row + i);
     }
     Vec<T> sum[size_t{R}][size_t{J}] = {};
-    Vec<T> ones[size_t{R}] = {};
-    const auto step = [&](int64_t p, auto &&load_x) {
+    const auto step = [&](int64_t p, Vec<T> *ones, auto &&load_x) {
         Vec<T> xs[size_t{R}];
         for (int i = 0; i < R; ++i) {
             xs[i] = load_x(from[i] + p);
@@ -78,28 +77,31 @@ inline void dot_block(const DotRows<T> &x, int64_t row, const T *z, int64_t z_st
             }
         }
     };
-    const auto steps = [&](int64_t p, int64_t end) {
+    const auto steps = [&](int64_t p, int64_t end, Vec<T> *ones) {
         for (; p + kLanes<T> <= end; p += kLanes<T>) {
-            step(p, [](const T *at) { return load(at); });
+            step(p, ones, [](const T *at) { return load(at); });
         }
         if (p < end) {
-            step(p, [&](const T *at) { return load_partial(at, end - p); });
+            step(p, ones, [&](const T *at) { return load_partial(at, end - p); });
         }
     };
     if constexpr (Sum) {
         for (int64_t p = 0, end = sums.first, run = 0; p < length; ++run) {
             end = end < length ? end : length;
-            steps(p, end);
+            Vec<T> ones[size_t{R}];
+            for (int i = 0; i < R; ++i) {
+                ones[i] = Vec<T>{};
+            }
+            steps(p, end, ones);
             for (int i = 0; i < R; ++i) {
                 store_sums_of_lanes<T, 1>(ones + i, sums.data + (row + i) * sums.stride + run);
-                ones[i] = Vec<T>{};
             }
             p = end;
             end += sums.run;
         }
     }
     else {
-        steps(0, length);
+        steps(0, length, nullptr);
     }
     for (int i = 0; i < R; ++i) {
         T totals[size_t{J}];
