@@ -11,7 +11,7 @@ namespace {
 constexpr int64_t kChannelBlock = 8;     // channels are padded up to a multiple,
 constexpr int64_t kFewChannels = 3;      // but for those of x if so few: they are read as they lie
 constexpr double kElementCost = 24;      // reading and reordering one element
-constexpr double kProductSlowdown = 1.5; // our products against the convolution's
+constexpr double kProductSlowdown = 1.2; // our products against the convolution's
 constexpr double kWriteCost = 8;         // writing one element
 
 double padded_filter_cost(const ConvGeometry &geometry, int64_t channel_block, double multiply_add)

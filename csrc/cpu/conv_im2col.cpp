@@ -65,7 +65,7 @@ template <class Body> void run_tasks(const Cut &cut, void *workspace, const Body
 
 std::string describe_cut(const Cut &cut)
 {
-    return fmt::format("im2col{} + CBLAS, {} x {} at a time on {} lane(s)",
+    return fmt::format("im2col{} + GEMM, {} x {} at a time on {} lane(s)",
                        cut.piece == 0 ? " (in place)" : "", cut.rows, cut.places, cut.lanes);
 }
 

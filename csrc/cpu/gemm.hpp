@@ -1,8 +1,6 @@
-// Row-major matrix products by a CBLAS, for sizes that need not fit the 32-bit
-// integers of its interface.
+// Row-major matrix products by oneDNN or a CBLAS, for sizes that need not fit the 32-bit
+// integers of their interfaces and kernels.
 #pragma once
-
-#include <cblas.h>
 
 #include <algorithm>
 #include <cstdint>
@@ -18,23 +16,19 @@ template <class T> struct Operand {
     Op op = Op::none;
 };
 
-namespace detail {
-
-inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha,
-                       const float *a, int lda, const float *b, int ldb, float beta, float *c,
-                       int ldc)
-{
-    cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
-inline void cblas_gemm(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha,
-                       const double *a, int lda, const double *b, int ldb, double beta, double *c,
-                       int ldc)
-{
-    cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, beta, c, ldc);
-}
-
-} // namespace detail
+/// c (m x n) = alpha op(a) op(b) + beta c; k is the inner size, and c is not read for
+/// beta = 0.
+template <class T> struct Product {
+    int m, n, k;
+    T alpha;
+    Operand<T> a, b;
+    T beta;
+    T *c;
+    int64_t c_stride;
+};
+/// Strides have to fit an int.
+void multiply(const Product<float> &product);
+void multiply(const Product<double> &product);
 
 /// c (m x n) = alpha op(a) op(b), or c += it when `accumulate`; k is the inner size.
 /// Products are cut so that no size passed on exceeds `largest`: a matrix whose
@@ -54,22 +48,22 @@ void gemm(int64_t m, int64_t n, int64_t k, T alpha, Operand<T> a, Operand<T> b, 
     row_by_row(a.stride, a.op == Op::none ? step_m : step_k);
     row_by_row(b.stride, b.op == Op::none ? step_k : step_n);
     row_by_row(c_stride, step_m);
-    const auto fit = [largest](int64_t stride) {
-        return static_cast<int>(std::min(stride, largest));
-    };
+    const auto fit = [largest](int64_t stride) { return std::min(stride, largest); };
     const auto at = [](const Operand<T> &o, int64_t i, int64_t j) {
         return o.op == Op::none ? o.data + i * o.stride + j : o.data + j * o.stride + i;
     };
-    const auto flag = [](Op op) { return op == Op::none ? CblasNoTrans : CblasTrans; };
     for (int64_t i = 0; i < m; i += step_m) {
         for (int64_t j = 0; j < n; j += step_n) {
             for (int64_t p = 0; p < k; p += step_k) {
-                detail::cblas_gemm(
-                    flag(a.op), flag(b.op), static_cast<int>(std::min(step_m, m - i)),
-                    static_cast<int>(std::min(step_n, n - j)),
-                    static_cast<int>(std::min(step_k, k - p)), alpha, at(a, i, p), fit(a.stride),
-                    at(b, p, j), fit(b.stride), accumulate || p > 0 ? T(1) : T(0),
-                    c + i * c_stride + j, fit(c_stride));
+                multiply(Product<T>{static_cast<int>(std::min(step_m, m - i)),
+                                    static_cast<int>(std::min(step_n, n - j)),
+                                    static_cast<int>(std::min(step_k, k - p)),
+                                    alpha,
+                                    {at(a, i, p), fit(a.stride), a.op},
+                                    {at(b, p, j), fit(b.stride), b.op},
+                                    accumulate || p > 0 ? T(1) : T(0),
+                                    c + i * c_stride + j,
+                                    fit(c_stride)});
             }
         }
     }

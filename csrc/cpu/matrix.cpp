@@ -22,10 +22,18 @@ int threads_for(int64_t elements, int threads)
     return static_cast<int>(std::clamp<int64_t>(elements / kGrain, 1, threads));
 }
 
-template <class T> cpu::Operand<T> operand(const xconv::Operand &o)
+/// A matrix from a row and column on.
+template <class T> cpu::Operand<T> operand(const xconv::Operand &o, int64_t i, int64_t j)
 {
-    return {static_cast<const T *>(o.matrix.data), o.matrix.stride,
-            o.transposed ? Op::transpose : Op::none};
+    return {row<T>(o.matrix, i) + j, o.matrix.stride, o.transposed ? Op::transpose : Op::none};
+}
+
+/// Rows or columns of a block of a product, at least so many. Threads share out whole
+/// blocks, cut without regard to them, so that sums do not depend on their number.
+int64_t block_length(int64_t length, int64_t least)
+{
+    constexpr int64_t unit = 48; // divides into the registers of every processor
+    return std::max(std::min(round_up(ceil_div(length, 8), unit), 8 * unit), least);
 }
 
 } // namespace
@@ -33,12 +41,26 @@ template <class T> cpu::Operand<T> operand(const xconv::Operand &o)
 void multiply(Dtype compute, double alpha, const xconv::Operand &a, const xconv::Operand &b,
               bool accumulate, Matrix out, int threads)
 {
-    const ThreadScope scope(threads);
+    const int64_t depth = a.transposed ? a.matrix.rows : a.matrix.cols;
+    constexpr int64_t least = 96;
+    const int64_t cols = std::min(block_length(out.cols, least), out.cols);
+    const int64_t rows = block_length(out.rows, ceil_div(4 * least * least, cols));
+    const int64_t across = ceil_div(out.cols, cols);
+    const double steps =
+        static_cast<double>(out.rows) * static_cast<double>(out.cols) * static_cast<double>(depth);
+    const ThreadScope one_each(1);
     with_type(compute, [&](auto tag) {
         using T = typename decltype(tag)::type;
-        const int64_t depth = a.transposed ? a.matrix.rows : a.matrix.cols;
-        gemm<T>(out.rows, out.cols, depth, static_cast<T>(alpha), operand<T>(a), operand<T>(b),
-                accumulate, static_cast<T *>(out.data), out.stride);
+        const auto block = [&](int64_t index) {
+            const int64_t i = index / across * rows;
+            const int64_t j = index % across * cols;
+            gemm<T>(std::min(rows, out.rows - i), std::min(cols, out.cols - j), depth,
+                    static_cast<T>(alpha),
+                    operand<T>(a, a.transposed ? 0 : i, a.transposed ? i : 0),
+                    operand<T>(b, b.transposed ? j : 0, b.transposed ? 0 : j), accumulate,
+                    row<T>(out, i) + j, out.stride);
+        };
+        parallel_for(threads_worth(steps, threads), ceil_div(out.rows, rows) * across, block);
     });
 }
 
