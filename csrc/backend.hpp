@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 
@@ -206,6 +207,13 @@ class Backend {
     virtual void leave() const noexcept {}
     /// Throw Error unless `pointer` is memory of the device.
     virtual void check_pointer(const void * /*pointer*/, const char * /*argument*/) const {}
+
+    /// Bytes of a tensor that the next step still finds in the cache. More, where going by
+    /// them would not pay.
+    [[nodiscard]] virtual int64_t cached_bytes() const
+    {
+        return std::numeric_limits<int64_t>::max();
+    }
 
     // --- exact passes. They aim to stay within `workspace_limit` bytes.
     [[nodiscard]] virtual std::unique_ptr<ForwardPass> forward(const ConvGeometry &geometry,

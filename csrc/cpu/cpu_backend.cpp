@@ -20,6 +20,9 @@ namespace xconv::cpu {
 
 namespace {
 
+/// Of a thread: about its second-level cache.
+constexpr int64_t kCachedBytes = 3 << 19;
+
 class CpuBackend final : public Backend {
   public:
     explicit CpuBackend(int threads)
@@ -46,6 +49,7 @@ class CpuBackend final : public Backend {
     {
         return make_backward_filter(geometry, workspace_limit, threads_);
     }
+    [[nodiscard]] int64_t cached_bytes() const override { return kCachedBytes * threads_; }
     [[nodiscard]] ProbeCosts probe_costs(const ConvGeometry &geometry,
                                          Distribution distribution) const override
     {

@@ -85,23 +85,48 @@ class Independent final : public TwoOrders {
 
     void prepare_dy_first(const ProjectionSetup &setup)
     {
-        const int64_t batch = geometry().batch;
         const int64_t one = (2 * v_sample() + numbers_per_sample() + widened_sample()) * bytes();
-        const int64_t most = std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, batch);
-        const int64_t samples = ceil_div(batch, ceil_div(batch, most));
+        const int64_t most =
+            std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry().batch);
         const int64_t limit = setup.workspace_limit / 2;
-        undrawn_.emplace(geometry(), batch, samples, [&](const ConvGeometry &part) {
-            return setup.backend.probe_filter(probe_geometry(part.batch), setup.distribution,
-                                              limit);
-        });
+        undrawn_.emplace(geometry(), geometry().batch, even_chunk(most),
+                         [&](const ConvGeometry &part) {
+                             return setup.backend.probe_filter(probe_geometry(part.batch),
+                                                               setup.distribution, limit);
+                         });
         if (!undrawn_->complete()) {
             undrawn_.reset();
-            drawn_.emplace(geometry(), batch, samples, [&](const ConvGeometry &part) {
-                return setup.backend.backward_filter(probe_geometry(part.batch), limit);
-            });
+            drawn_.emplace(geometry(), geometry().batch,
+                           even_chunk(std::min(most, cached_samples(setup.backend))),
+                           [&](const ConvGeometry &part) {
+                               return setup.backend.backward_filter(probe_geometry(part.batch),
+                                                                    limit);
+                           });
         }
     }
 
+    /// The batch in as many chunks as it takes with `most` samples in each.
+    [[nodiscard]] int64_t even_chunk(int64_t most) const
+    {
+        return ceil_div(geometry().batch, ceil_div(geometry().batch, most));
+    }
+
+    /// Samples of dy that stay in the cache from one step to the next; but more where z and
+    /// the sum, which are read again for each chunk, would be more than a trifle beside them.
+    [[nodiscard]] int64_t cached_samples(const Backend &backend) const
+    {
+        const int64_t z = checked_mul(probes_, geometry().in_points(), "probes");
+        const int64_t read_again = std::max(geometry().w_count(), z);
+        const int64_t least = checked_mul(4 * bytes(), read_again, "workspace");
+        const int64_t sample = geometry().y_sample() * bytes();
+        return std::max<int64_t>(std::max(backend.cached_bytes(), least) / sample, 1);
+    }
+
+    /// Sums of dy for one sample: Co * K.
+    [[nodiscard]] int64_t ones_sample() const
+    {
+        return geometry().out_channels * geometry().kernel_points();
+    }
     [[nodiscard]] bool widens_dy() const { return compute() != geometry().dtype; }
     [[nodiscard]] int64_t widened_sample() const { return widens_dy() ? geometry().y_sample() : 0; }
     /// Samples [first, first + count) of dy as numbers.
@@ -163,19 +188,27 @@ class Independent final : public TwoOrders {
             filter_undrawn(on, {z, 0, 1, 0}, numbers, dy, ones, pieces);
         }
         else {
-            if (ones != nullptr) {
-                on.filter_of_ones(geometry(), dy, ones);
-            }
-            const int64_t n = geometry().in_points();
-            on.draw(compute(), z, Runs::one(n), {pieces.z, probes_, n, n});
-            drawn_->for_each([&](const FilterPass &pass, int64_t first, int64_t count) {
-                pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
-                         pieces.filter);
-                contract(on, pieces, numbers, first, count);
-            });
+            filter_drawn(on, z, numbers, dy, ones, pieces);
         }
         on.transpose(compute(), pieces.sum_turned, geometry().groups, geometry().in_per_group(),
                      geometry().out_per_group(), geometry().kernel_points(), false, sum);
+    }
+
+    void filter_drawn(const Backend &on, const Probes &z, const void *numbers, const void *dy,
+                      void *ones, const Pieces &pieces) const
+    {
+        const int64_t n = geometry().in_points();
+        on.draw(compute(), z, Runs::one(n), {pieces.z, probes_, n, n});
+        drawn_->for_each([&](const FilterPass &pass, int64_t first, int64_t count) {
+            if (ones != nullptr) {
+                on.filter_of_ones(geometry().with_batch(count),
+                                  at_element(dy, first * geometry().y_sample()),
+                                  at(ones, first * ones_sample()));
+            }
+            pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
+                     pieces.filter);
+            contract(on, pieces, numbers, first, count);
+        });
     }
 
     void filter_undrawn(const Backend &on, const ProbeImages &z, const void *numbers,
@@ -185,11 +218,10 @@ class Independent final : public TwoOrders {
         if (ones != nullptr && !sums_ones) {
             on.filter_of_ones(geometry(), dy, ones);
         }
-        const int64_t ones_sample = geometry().out_channels * geometry().kernel_points();
         undrawn_->for_each([&](const ProbeFilterPass &pass, int64_t first, int64_t count) {
             const void *part = dy_part(on, pieces, dy, first, count);
             if (ones != nullptr && sums_ones) {
-                pass.run_and_sum(on, z, part, false, pieces.v, at(ones, first * ones_sample),
+                pass.run_and_sum(on, z, part, false, pieces.v, at(ones, first * ones_sample()),
                                  pieces.filter);
             }
             else {
