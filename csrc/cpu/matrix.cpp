@@ -64,6 +64,28 @@ void multiply(Dtype compute, double alpha, const xconv::Operand &a, const xconv:
     });
 }
 
+namespace {
+
+/// As std::copy_n, whose call would take longer than the kernel of a common filter.
+template <class T> void copy_kernel(const T *from, int64_t run, T *to)
+{
+    switch (run) {
+    case 1:
+        *to = *from;
+        return;
+    case 9:
+        std::copy_n(from, 9, to);
+        return;
+    case 27:
+        std::copy_n(from, 27, to);
+        return;
+    default:
+        std::copy_n(from, run, to);
+    }
+}
+
+} // namespace
+
 void transpose(Dtype compute, const void *in, int64_t a, int64_t b, int64_t c, int64_t run,
                bool accumulate, void *out, int threads)
 {
@@ -79,7 +101,7 @@ void transpose(Dtype compute, const void *in, int64_t a, int64_t b, int64_t c, i
                     std::transform(from, from + run, to, to, std::plus<>());
                 }
                 else {
-                    std::copy_n(from, run, to);
+                    copy_kernel(from, run, to);
                 }
             }
         });
