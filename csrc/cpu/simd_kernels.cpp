@@ -61,7 +61,8 @@ inline void dot_block(const DotRows<T> &x, int64_t row, const T *z, int64_t z_st
         ahead[i] = x.ahead(row + i);
     }
     Vec<T> sum[size_t{R}][size_t{J}] = {};
-    const auto step = [&](int64_t p, Vec<T> *ones, auto &&load_x) {
+    Vec<T> ones[size_t{R}] = {};
+    const auto step = [&](int64_t p, auto &&load_x) {
         Vec<T> xs[size_t{R}];
         for (int i = 0; i < R; ++i) {
             xs[i] = load_x(from[i] + p);
@@ -77,31 +78,32 @@ inline void dot_block(const DotRows<T> &x, int64_t row, const T *z, int64_t z_st
             }
         }
     };
-    const auto steps = [&](int64_t p, int64_t end, Vec<T> *ones) {
-        for (; p + kLanes<T> <= end; p += kLanes<T>) {
-            step(p, ones, [](const T *at) { return load(at); });
+    int64_t run = 0;
+    const auto end_run = [&] {
+        for (int i = 0; i < R; ++i) {
+            store_sums_of_lanes<T, 1>(ones + i, sums.data + (row + i) * sums.stride + run);
+            ones[i] = Vec<T>{};
         }
-        if (p < end) {
-            step(p, ones, [&](const T *at) { return load_partial(at, end - p); });
-        }
+        ++run;
     };
-    if constexpr (Sum) {
-        for (int64_t p = 0, end = sums.first, run = 0; p < length; ++run) {
-            end = end < length ? end : length;
-            Vec<T> ones[size_t{R}];
-            for (int i = 0; i < R; ++i) {
-                ones[i] = Vec<T>{};
-            }
-            steps(p, end, ones);
-            for (int i = 0; i < R; ++i) {
-                store_sums_of_lanes<T, 1>(ones + i, sums.data + (row + i) * sums.stride + run);
-            }
-            p = end;
+    // One loop over all runs: what is summed stays in registers from one to the next.
+    int64_t end = sums.first;
+    int64_t p = 0;
+    for (; p + kLanes<T> <= length; p += kLanes<T>) {
+        if (Sum && p == end) {
+            end_run();
             end += sums.run;
         }
+        step(p, [](const T *at) { return load(at); });
     }
-    else {
-        steps(0, length, nullptr);
+    if (p < length) {
+        if (Sum && p == end) {
+            end_run();
+        }
+        step(p, [&](const T *at) { return load_partial(at, length - p); });
+    }
+    if constexpr (Sum) {
+        end_run();
     }
     for (int i = 0; i < R; ++i) {
         T totals[size_t{J}];
