@@ -3,9 +3,7 @@
 #include <cblas.h>
 
 #if XCONV_WITH_ONEDNN
-#include <dnnl.hpp>
-
-#include "error.hpp"
+#include "cpu/onednn_pieces.hpp"
 #endif
 
 namespace xconv::cpu {
@@ -21,9 +19,7 @@ CBLAS_TRANSPOSE cblas(Op op) { return op == Op::none ? CblasNoTrans : CblasTrans
 bool suits_onednn(const Product<float> &p)
 {
 #if defined(__x86_64__)
-    constexpr auto wanted = static_cast<unsigned>(dnnl::cpu_isa::avx2);
-    static const bool known =
-        (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+    static const bool known = onednn::makes_kernels_for(dnnl::cpu_isa::avx2);
     return known && (p.n >= 32 || p.k >= 64);
 #else
     return false;
@@ -33,14 +29,12 @@ bool suits_onednn(const Product<float> &p)
 void onednn_product(const Product<float> &p)
 {
     const auto flag = [](Op op) { return op == Op::none ? 'N' : 'T'; };
-    const dnnl_status_t status =
-        dnnl_sgemm(flag(p.a.op), flag(p.b.op), p.m, p.n, p.k, p.alpha, p.a.data, p.a.stride,
-                   p.b.data, p.b.stride, p.beta, p.c, p.c_stride);
-    if (status != dnnl_success) {
-        fail(status == dnnl_out_of_memory ? XCONV_OUT_OF_MEMORY : XCONV_INTERNAL,
-             "oneDNN: the product of {} x {} by {} x {} failed (status {})", p.m, p.k, p.k, p.n,
-             static_cast<int>(status));
-    }
+    onednn::guarded([&] {
+        dnnl::error::wrap_c_api(dnnl_sgemm(flag(p.a.op), flag(p.b.op), p.m, p.n, p.k, p.alpha,
+                                           p.a.data, p.a.stride, p.b.data, p.b.stride, p.beta, p.c,
+                                           p.c_stride),
+                                "could not multiply matrices");
+    });
 }
 #endif
 

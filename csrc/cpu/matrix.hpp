@@ -1,4 +1,4 @@
-// Small dense operations on the CPU: GEMM from the BLAS, and element-wise moves.
+// Small dense operations on the CPU: products, and element-wise moves.
 #pragma once
 
 #include "backend.hpp"

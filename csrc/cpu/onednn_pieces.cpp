@@ -49,16 +49,15 @@ double filter_bytes(const ConvGeometry &g)
                          round_up(g.in_per_group(), kChannelBlock) * g.kernel_points());
 }
 
-bool multiplies_bfloat16()
-{
-    const auto has = [](dnnl::cpu_isa isa) {
-        const auto wanted = static_cast<unsigned>(isa);
-        return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
-    };
-    return has(dnnl::cpu_isa::avx512_core_bf16);
-}
+bool multiplies_bfloat16() { return makes_kernels_for(dnnl::cpu_isa::avx512_core_bf16); }
 
 } // namespace
+
+bool makes_kernels_for(dnnl::cpu_isa isa)
+{
+    const auto wanted = static_cast<unsigned>(isa);
+    return (static_cast<unsigned>(dnnl::get_effective_cpu_isa()) & wanted) == wanted;
+}
 
 DataType data_type(Dtype dtype)
 {

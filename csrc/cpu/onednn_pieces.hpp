@@ -28,6 +28,9 @@ template <class F> decltype(auto) guarded(F &&f)
     }
 }
 
+/// Whether oneDNN makes kernels for all that `isa` has.
+bool makes_kernels_for(dnnl::cpu_isa isa);
+
 /// Whether oneDNN's kernels, which count in 32 bits, can hold this geometry.
 bool representable(const ConvGeometry &g);
 
