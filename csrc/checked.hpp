@@ -32,6 +32,12 @@ inline int64_t checked_add(int64_t a, int64_t b, const char *what)
 /// For a >= 0, whatever b.
 inline int64_t ceil_div(int64_t a, int64_t b) { return a / b + (a % b != 0 ? 1 : 0); }
 
+/// The most of `count` in a part, cut into as few as hold `most`, all alike, about.
+inline int64_t even_part(int64_t count, int64_t most)
+{
+    return ceil_div(count, ceil_div(count, most));
+}
+
 inline int64_t round_up(int64_t a, int64_t multiple) { return ceil_div(a, multiple) * multiple; }
 
 } // namespace xconv

@@ -68,7 +68,7 @@ class SignFilter final : public ProbeFilterPass {
         while (group_ > least && workspace() > workspace_limit) {
             group_ = std::max(group_ / 2, least);
         }
-        group_ = ceil_div(most, ceil_div(most, group_)); // all alike, about
+        group_ = even_part(most, group_);
     }
 
     [[nodiscard]] int64_t workspace() const override

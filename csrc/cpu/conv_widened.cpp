@@ -86,8 +86,7 @@ template <class PassType> class Chunks {
         const int64_t sample = x_.bytes(1) + y_.bytes(1);
         const int64_t wanted = std::max(kChunkBytesPerThread * threads, 4 * shared);
         const int64_t most = std::clamp(std::min(wanted, limit / 2) / sample, int64_t{1}, batch_);
-        for (samples_ = ceil_div(batch_, ceil_div(batch_, most));;
-             samples_ = ceil_div(samples_, 2)) {
+        for (samples_ = even_part(batch_, most);; samples_ = ceil_div(samples_, 2)) {
             whole_ = make(numbers.with_batch(samples_), rest_of(limit));
             rest_ = batch_ % samples_ == 0
                         ? nullptr

@@ -37,12 +37,6 @@ template <class PassType> class ChunkedFilter {
     }
     [[nodiscard]] std::string describe() const { return whole_->describe(); }
 
-    /// Whether all passes are such.
-    template <class Predicate> [[nodiscard]] bool all_of(Predicate &&is) const
-    {
-        return is(*whole_) && (rest_ == nullptr || is(*rest_));
-    }
-
     /// visit(pass, first sample, count) for all chunks.
     template <class Visit> void for_each(Visit &&visit) const
     {

@@ -39,8 +39,7 @@ int64_t least_rows(const ConvGeometry &g)
 
 int64_t even_chunk(int64_t probes, int64_t most)
 {
-    const int64_t even = ceil_div(probes, ceil_div(probes, most));
-    return std::min(most, round_up(even, kProbeGroup));
+    return std::min(most, round_up(even_part(probes, most), kProbeGroup));
 }
 
 Cut choose_cut(const ConvGeometry &g, int64_t probes, const DyFirst::Room &room, bool drawn)

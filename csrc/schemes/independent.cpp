@@ -86,29 +86,21 @@ class Independent final : public TwoOrders {
     void prepare_dy_first(const ProjectionSetup &setup)
     {
         const int64_t one = (2 * v_sample() + numbers_per_sample() + widened_sample()) * bytes();
-        const int64_t most =
-            std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, geometry().batch);
+        const int64_t batch = geometry().batch;
+        const int64_t most = std::clamp<int64_t>(setup.workspace_limit / 4 / one, 1, batch);
         const int64_t limit = setup.workspace_limit / 2;
-        undrawn_.emplace(geometry(), geometry().batch, even_chunk(most),
-                         [&](const ConvGeometry &part) {
-                             return setup.backend.probe_filter(probe_geometry(part.batch),
-                                                               setup.distribution, limit);
-                         });
+        undrawn_.emplace(geometry(), batch, even_part(batch, most), [&](const ConvGeometry &part) {
+            return setup.backend.probe_filter(probe_geometry(part.batch), setup.distribution,
+                                              limit);
+        });
         if (!undrawn_->complete()) {
             undrawn_.reset();
-            drawn_.emplace(geometry(), geometry().batch,
-                           even_chunk(std::min(most, cached_samples(setup.backend))),
-                           [&](const ConvGeometry &part) {
-                               return setup.backend.backward_filter(probe_geometry(part.batch),
-                                                                    limit);
-                           });
+            drawn_.emplace(
+                geometry(), batch, even_part(batch, std::min(most, cached_samples(setup.backend))),
+                [&](const ConvGeometry &part) {
+                    return setup.backend.backward_filter(probe_geometry(part.batch), limit);
+                });
         }
-    }
-
-    /// The batch in as many chunks as it takes with `most` samples in each.
-    [[nodiscard]] int64_t even_chunk(int64_t most) const
-    {
-        return ceil_div(geometry().batch, ceil_div(geometry().batch, most));
     }
 
     /// Samples of dy that stay in the cache from one step to the next; but more where z and
@@ -141,6 +133,16 @@ class Independent final : public TwoOrders {
         on.convert(geometry().dtype, {part, count, y, y}, Runs::one(y), compute(),
                    {pieces.dy_widened, count, y, y});
         return pieces.dy_widened;
+    }
+
+    /// Sums of samples [first, first + count) of dy, where `ones` are wanted.
+    void sum_part(const Backend &on, const void *dy, int64_t first, int64_t count, void *ones) const
+    {
+        if (ones != nullptr) {
+            on.filter_of_ones(geometry().with_batch(count),
+                              at_element(dy, first * geometry().y_sample()),
+                              at(ones, first * ones_sample()));
+        }
     }
 
     /// All output channels of all samples against r input channels: one image.
@@ -200,11 +202,7 @@ class Independent final : public TwoOrders {
         const int64_t n = geometry().in_points();
         on.draw(compute(), z, Runs::one(n), {pieces.z, probes_, n, n});
         drawn_->for_each([&](const FilterPass &pass, int64_t first, int64_t count) {
-            if (ones != nullptr) {
-                on.filter_of_ones(geometry().with_batch(count),
-                                  at_element(dy, first * geometry().y_sample()),
-                                  at(ones, first * ones_sample()));
-            }
+            sum_part(on, dy, first, count, ones);
             pass.run(on, pieces.z, dy_part(on, pieces, dy, first, count), false, pieces.v,
                      pieces.filter);
             contract(on, pieces, numbers, first, count);
@@ -214,17 +212,14 @@ class Independent final : public TwoOrders {
     void filter_undrawn(const Backend &on, const ProbeImages &z, const void *numbers,
                         const void *dy, void *ones, const Pieces &pieces) const
     {
-        const bool sums_ones = undrawn_->all_of([](const auto &pass) { return pass.sums_ones(); });
-        if (ones != nullptr && !sums_ones) {
-            on.filter_of_ones(geometry(), dy, ones);
-        }
         undrawn_->for_each([&](const ProbeFilterPass &pass, int64_t first, int64_t count) {
             const void *part = dy_part(on, pieces, dy, first, count);
-            if (ones != nullptr && sums_ones) {
+            if (ones != nullptr && pass.sums_ones()) {
                 pass.run_and_sum(on, z, part, false, pieces.v, at(ones, first * ones_sample()),
                                  pieces.filter);
             }
             else {
+                sum_part(on, dy, first, count, ones);
                 pass.run(on, z, part, false, pieces.v, pieces.filter);
             }
             contract(on, pieces, numbers, first, count);
